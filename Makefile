@@ -1,0 +1,51 @@
+# What a person types. Everything runs on the project's own Node (the npm package "node"), whatever the machine has.
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-deps lint format dev bench clean
+
+INSTALLED := node_modules/.package-lock.json
+NODE := node_modules/node/bin/node
+SOURCES := $(shell find src -name '*.ts')
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): package.json package-lock.json
+	@command -v npm >/dev/null || { echo "ollascope: npm is missing; install Node and npm first" >&2; exit 1; }
+	@npm ci --loglevel=error
+	@test -x $(NODE) || { echo "ollascope: npm did not install the project's own Node; allow its install script (npm config: ignore-scripts=false) and try again" >&2; exit 1; }
+	@own=$$($(NODE) --version); machine=$$(node --version 2>/dev/null || echo none); \
+	  [ "$$own" = "$$machine" ] || echo "ollascope: runs on its own Node $$own, not on this machine's ($$machine)"
+	@touch $@
+
+dist/main.js: $(INSTALLED) tsconfig.json tsconfig.build.json $(SOURCES)
+	@rm -rf dist
+	@npm run --silent build
+	@git rev-parse --short HEAD > dist/REVISION 2>/dev/null || echo unknown > dist/REVISION
+
+build: dist/main.js ## install and compile
+
+run: build ## install, build and start; without an Ollama on 127.0.0.1:11434 a stand-in plays one
+	@$(NODE) scripts/run.ts
+
+test: build ## every test that can run here; REQUIRE_ALL_TESTS=1 forbids to skip one
+	@npm test --silent
+
+test-deps: ## install what the tests need beside npm's packages (Debian, as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus python3-prometheus-client
+
+lint: $(INSTALLED) ## types, lint rules, format, direction of imports, unused code
+	@npm run --silent check
+
+format: $(INSTALLED) ## format the code
+	@npm run --silent format
+
+dev: $(INSTALLED) ## serve from the sources, again on every change
+	@$(NODE) --watch src/main.ts serve
+
+bench: build ## measure CPU a request and a chunk beside other proxies (minutes); see bench/README.md
+	@cd bench && npm ci --loglevel=error
+	@$(NODE) bench/run.ts
+
+clean: ## remove what was installed and built
+	rm -rf node_modules dist coverage bench/node_modules
