@@ -1,0 +1,172 @@
+import * as parse from './parsers.ts'
+import type { Parser } from './parsers.ts'
+
+/** What every row of the table has, whether this version acts on it or not. */
+interface Row {
+  readonly variable: string
+  /** Older names that mean the same. */
+  readonly aliases: readonly string[]
+  /** As it would be written; '' where there is none. */
+  readonly default: string
+  readonly meaning: string
+}
+
+export interface Setting<T> extends Row {
+  readonly parse: Parser<T>
+  /** Never shown; `X_FILE` names a file to read it from. */
+  readonly secret: boolean
+}
+
+/** Documented, without effect yet: refused, since a limit that is silently off is worse than none. */
+export interface PendingSetting extends Row {
+  /** What happens today is what the default says: writing the default down is then no mistake. */
+  readonly defaultHolds: boolean
+}
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+/** A variable that is set, to something. */
+export interface Given {
+  readonly variable: string
+  readonly text: string
+}
+
+/** A row as `--help` prints it. */
+export interface SettingsRow {
+  readonly variable: string
+  readonly default: string
+  readonly meaning: string
+  readonly supported: boolean
+}
+
+function setting<T>(variable: string, fallback: string, parser: Parser<T>, meaning: string): Setting<T> {
+  return { variable, aliases: [], default: fallback, meaning, parse: parser, secret: false }
+}
+
+function pending(variable: string, fallback: string, meaning: string, ...aliases: string[]): PendingSetting {
+  return { variable, aliases, default: fallback, meaning, defaultHolds: false }
+}
+
+function holds(row: PendingSetting): PendingSetting {
+  return { ...row, defaultHolds: true }
+}
+
+const levels = parse.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
+const hostHeaders = parse.oneOf('auto', 'client', 'upstream')
+
+/** What this version acts on, in the order of `--help`. */
+export const settings = {
+  upstream: setting('OLLASCOPE_UPSTREAM', 'http://127.0.0.1:11434', parse.parseUpstream, 'where Ollama is'),
+  listen: setting('OLLASCOPE_LISTEN', '127.0.0.1:11435', parse.parseListen, 'where the proxy listens'),
+  adminListen: setting(
+    'OLLASCOPE_ADMIN_LISTEN',
+    '127.0.0.1:9435',
+    parse.parseListen,
+    'where metrics, health, status and the live page are',
+  ),
+  adminToken: {
+    ...setting('OLLASCOPE_ADMIN_TOKEN', '', parse.optional(parse.parseToken), 'bearer token of the admin listener'),
+    secret: true,
+  },
+  adminInsecure: setting(
+    'OLLASCOPE_ADMIN_INSECURE',
+    'false',
+    parse.parseBoolean,
+    'true: the admin listener may do without a token where it is not on loopback',
+  ),
+  logLevel: setting('OLLASCOPE_LOG_LEVEL', 'info', levels, 'trace, debug, info, warn, error, fatal or silent'),
+  logFormat: setting(
+    'OLLASCOPE_LOG_FORMAT',
+    'auto',
+    parse.oneOf('auto', 'json', 'pretty'),
+    'json, pretty, or auto: pretty on a terminal, else json',
+  ),
+  upstreamHostHeader: setting(
+    'OLLASCOPE_UPSTREAM_HOST_HEADER',
+    'auto',
+    hostHeaders,
+    "client: Host as it came; upstream: Ollama's own; auto: client where the proxy is on loopback, else upstream",
+  ),
+  drainTimeout: setting('OLLASCOPE_DRAIN_TIMEOUT', '30s', parse.duration(), 'for streams to finish after SIGTERM'),
+  collectInterval: setting('OLLASCOPE_COLLECT_INTERVAL', '10s', parse.duration('1s'), 'between two collections'),
+  modelLimit: setting(
+    'OLLASCOPE_METRICS_MODEL_LIMIT',
+    '100',
+    parse.integer(1, 10_000),
+    'how many model names get series of their own',
+  ),
+  ollamaModel: setting(
+    'OLLAMA_MODEL',
+    '',
+    parse.optional(parse.parseText),
+    'the model that scripts, doctor, bench and /health mean by default',
+  ),
+} as const
+
+/** What is documented and does nothing yet. */
+export const pendingSettings: readonly PendingSetting[] = [
+  pending('OLLASCOPE_CONFIG', '', 'YAML file of structured settings'),
+  pending('OLLASCOPE_FIRST_BYTE_TIMEOUT', '30m', "until the upstream's response headers"),
+  pending('OLLASCOPE_IDLE_TIMEOUT', '10m', 'between two reads or writes'),
+  pending('OLLASCOPE_REQUEST_TIMEOUT', '', 'total time of a request', 'API_TIMEOUT'),
+  pending('OLLASCOPE_CONNECT_TIMEOUT', '5s', 'until the upstream accepts a connection'),
+  holds(pending('OLLASCOPE_CONNECT_RETRIES', '0', 'where no byte reached the upstream', 'MAX_RETRIES')),
+  pending('OLLASCOPE_RETRY_DELAY', '1s', 'before the first retry; doubles, with jitter', 'RETRY_DELAY'),
+  pending('OLLASCOPE_MAX_REQUESTS_PER_MINUTE', '', 'per client; else 429', 'MAX_REQUESTS_PER_MINUTE'),
+  pending('OLLASCOPE_MAX_IN_FLIGHT', '', 'requests at once; else 503'),
+  pending('OLLASCOPE_MAX_CONTEXT_LENGTH', '', 'largest options.num_ctx; else 400', 'MAX_CONTEXT_LENGTH'),
+  holds(pending('OLLASCOPE_STREAMING', 'true', 'false: inference that would stream gets 400', 'ENABLE_STREAMING')),
+  holds(pending('OLLASCOPE_POLICY', 'full', 'full, read-only or inference-only')),
+  pending('OLLASCOPE_TOKENS_FILE', '', "clients' tokens, one name:sha256hex a line"),
+  pending('OLLASCOPE_TRUSTED_PROXIES', '', 'CIDRs whose X-Forwarded-For is believed'),
+  pending('OLLASCOPE_TLS_CERT_FILE', '', "the proxy's certificate"),
+  pending('OLLASCOPE_TLS_KEY_FILE', '', "the certificate's key"),
+  pending('OLLASCOPE_TLS_CLIENT_CA_FILE', '', 'makes TLS mutual'),
+  pending('OLLASCOPE_ALLOWED_HOSTS', 'auto', 'Host names that are served; else 421'),
+  pending('OLLASCOPE_ALLOWED_ORIGINS', 'auto', 'origins that are served; else 403'),
+  pending('OLLASCOPE_COLLECTORS', '', 'list: ollama,nvidia,amd,docker,cgroup,host; without it all that can run'),
+  pending('OLLASCOPE_NVIDIA_SMI', 'nvidia-smi', 'path of the program'),
+  pending('OLLASCOPE_DOCKER_HOST', '', 'else DOCKER_HOST, else the socket'),
+  pending('OLLASCOPE_CONTAINERS', '', 'names of the containers to watch; else found by itself'),
+  pending('OLLASCOPE_GPU_EXPECTED', 'auto', 'true, false; what CPU fallback is measured against'),
+  holds(pending('OLLASCOPE_READY_REQUIRES_GPU', 'false', 'true: /readyz is 503 on CPU fallback')),
+  pending('OLLASCOPE_PROC_ROOT', '/proc', "where the host's is mounted"),
+  pending('OLLASCOPE_SYS_ROOT', '/sys', "where the host's is mounted"),
+  pending('OLLASCOPE_STALL_AFTER', '60s', 'without a chunk, a stream counts as stalled'),
+  pending('OLLASCOPE_STATE_DIR', '', 'remembers that a GPU was seen'),
+  holds(pending('OLLASCOPE_GPU_PROCESSES', 'false', 'GPU memory by process')),
+  holds(pending('OLLASCOPE_LOG_GPU', 'false', 'one JSON line a GPU snapshot')),
+  pending('OLLASCOPE_METRICS_CLIENT_LABEL', '', "a label of the client's token name; true where tokens are named"),
+  pending('OTEL_EXPORTER_OTLP_ENDPOINT', '', 'traces of requests'),
+]
+
+/** Every row, for whoever asks what was set, not whether it does anything yet. */
+export const allSettings: readonly (Setting<unknown> | PendingSetting)[] = [
+  ...Object.values<Setting<unknown>>(settings),
+  ...pendingSettings,
+]
+
+/** Where a secret can be read from instead. */
+export const fileVariable = (variable: string): string => `${variable}_FILE`
+
+/** Every variable that says something about a row, the one that counts first. */
+export function namesOf(row: Setting<unknown> | PendingSetting): readonly string[] {
+  const file = 'secret' in row && row.secret ? [fileVariable(row.variable)] : []
+  return [row.variable, ...row.aliases, ...file]
+}
+
+/** What the environment says about a row: nothing, once, or too often. */
+export function given(env: Env, row: Setting<unknown> | PendingSetting): readonly Given[] {
+  return namesOf(row).flatMap((variable) => {
+    const text = env[variable] ?? ''
+    return text === '' ? [] : [{ variable, text }]
+  })
+}
+
+/** Every documented setting, for `--help`: `default` is '' where there is none. */
+export const settingsTable: readonly SettingsRow[] = allSettings.flatMap((row) => {
+  const { variable, default: text, meaning } = row
+  const shared = { variable, default: text, meaning, supported: 'parse' in row }
+  if (!('secret' in row) || !row.secret) return [shared]
+  return [shared, { ...shared, variable: fileVariable(variable), meaning: `file to read ${variable} from` }]
+})

@@ -1,0 +1,245 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigError, loadConfig } from '../../src/config.ts'
+import type { Env } from '../../src/config.ts'
+
+const noFile = (path: string): string => {
+  throw Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { code: 'ENOENT' })
+}
+
+/** The lines that a person would read; fails where the environment is accepted. */
+function problemsOf(env: Env, readFile = noFile): readonly string[] {
+  try {
+    loadConfig(env, readFile)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return expect.fail(`accepted: ${JSON.stringify(env)}`)
+}
+
+const notYet = (alias = ''): string =>
+  `not supported yet by this version of Ollascope${alias}; remove it (it would otherwise be silently without effect)`
+
+describe('loadConfig', () => {
+  it('runs with nothing set', () => {
+    expect(loadConfig({}, noFile)).toEqual({
+      upstream: { host: '127.0.0.1', port: 11434, url: 'http://127.0.0.1:11434' },
+      listen: { host: '127.0.0.1', port: 11435 },
+      adminListen: { host: '127.0.0.1', port: 9435 },
+      adminToken: undefined,
+      log: { level: 'info', format: 'auto' },
+      upstreamHostHeader: 'client',
+      drainTimeoutMs: 30_000,
+      collectIntervalMs: 10_000,
+      modelLimit: 100,
+      ollamaModel: undefined,
+    })
+  })
+
+  it('takes every setting that it supports', () => {
+    const env = {
+      OLLASCOPE_UPSTREAM: 'http://ollama:8080/',
+      OLLASCOPE_LISTEN: ':11434',
+      OLLASCOPE_ADMIN_LISTEN: '[::]:9000',
+      OLLASCOPE_ADMIN_TOKEN: 'correct-horse',
+      OLLASCOPE_ADMIN_INSECURE: 'false',
+      OLLASCOPE_LOG_LEVEL: 'debug',
+      OLLASCOPE_LOG_FORMAT: 'pretty',
+      OLLASCOPE_UPSTREAM_HOST_HEADER: 'client',
+      OLLASCOPE_DRAIN_TIMEOUT: '5m',
+      OLLASCOPE_COLLECT_INTERVAL: '1s',
+      OLLASCOPE_METRICS_MODEL_LIMIT: '10000',
+      OLLAMA_MODEL: 'llama3.2:1b',
+    }
+    expect(loadConfig(env, noFile)).toEqual({
+      upstream: { host: 'ollama', port: 8080, url: 'http://ollama:8080' },
+      listen: { host: '', port: 11434 },
+      adminListen: { host: '::', port: 9000 },
+      adminToken: 'correct-horse',
+      log: { level: 'debug', format: 'pretty' },
+      upstreamHostHeader: 'client',
+      drainTimeoutMs: 300_000,
+      collectIntervalMs: 1_000,
+      modelLimit: 10_000,
+      ollamaModel: 'llama3.2:1b',
+    })
+  })
+
+  it('is frozen all the way down', () => {
+    const frozen = (value: unknown): boolean =>
+      typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(frozen))
+    expect(frozen(loadConfig({ OLLASCOPE_UPSTREAM: 'http://x' }, noFile))).toBe(true)
+  })
+
+  it('takes an empty variable for one that is not set, known or not', () => {
+    const env = { OLLASCOPE_LISTEN: '', OLLASCOPE_ADMIN_TOKEN_FILE: '', OLLASCOPE_POLICY: '', OLLASCOPE_LISEN: '' }
+    expect(loadConfig(env, noFile)).toEqual(loadConfig({}, noFile))
+  })
+
+  it('leaves alone what is not its own, and what Kubernetes injects for a service of its name', () => {
+    const env = {
+      PATH: '/bin',
+      OLLAMA_HOST: '0.0.0.0',
+      HTTP_PROXY: 'http://x',
+      OLLASCOPE_SERVICE_HOST: '10.0.0.1',
+      OLLASCOPE_SERVICE_PORT_PROXY: '11435',
+      OLLASCOPE_PORT: 'tcp://10.0.0.1:11435',
+      OLLASCOPE_PORT_11435_TCP_ADDR: '10.0.0.1',
+    }
+    expect(loadConfig(env, noFile)).toEqual(loadConfig({}, noFile))
+  })
+
+  it.each([
+    ['127.0.0.1:80', 'client'],
+    ['127.8.9.10:80', 'client'],
+    ['localhost:80', 'client'],
+    ['[::1]:80', 'client'],
+    [':80', 'upstream'],
+    ['0.0.0.0:80', 'upstream'],
+    ['[::]:80', 'upstream'],
+    ['10.0.0.1:80', 'upstream'],
+  ])('resolves the Host header of a proxy on %s to that of the %s', (listen, expected) => {
+    for (const given of [{}, { OLLASCOPE_UPSTREAM_HOST_HEADER: 'auto' }]) {
+      expect(loadConfig({ OLLASCOPE_LISTEN: listen, ...given }, noFile).upstreamHostHeader).toBe(expected)
+    }
+    for (const explicit of ['client', 'upstream']) {
+      const env = { OLLASCOPE_LISTEN: listen, OLLASCOPE_UPSTREAM_HOST_HEADER: explicit }
+      expect(loadConfig(env, noFile).upstreamHostHeader).toBe(explicit)
+    }
+  })
+})
+
+describe('a mistake', () => {
+  it.each([
+    ['OLLASCOPE_UPSTREAM', 'localhost:11434', 'not a URL; write http://localhost:11434'],
+    ['OLLASCOPE_UPSTREAM', 'https://x', 'https:// is not supported yet; write http://host:port and nothing after it'],
+    ['OLLASCOPE_UPSTREAM', 'http://x/api', 'a path is not supported; write http://host:port and nothing after it'],
+    [
+      'OLLASCOPE_LISTEN',
+      '11435',
+      'not an address to listen on; write 127.0.0.1:9435, [::1]:9435, or :9435 for every interface',
+    ],
+    ['OLLASCOPE_ADMIN_INSECURE', 'yes', 'not a boolean; write true or false'],
+    ['OLLASCOPE_LOG_LEVEL', 'INFO', 'not one of trace, debug, info, warn, error, fatal, silent'],
+    ['OLLASCOPE_LOG_FORMAT', 'text', 'not one of auto, json, pretty'],
+    ['OLLASCOPE_UPSTREAM_HOST_HEADER', 'x', 'not one of auto, client, upstream'],
+    ['OLLASCOPE_DRAIN_TIMEOUT', '30', 'not a duration; write 500ms, 30s, 5m or 1h'],
+    ['OLLASCOPE_COLLECT_INTERVAL', '999ms', 'too short; write at least 1s'],
+    ['OLLASCOPE_METRICS_MODEL_LIMIT', '0', 'not a whole number from 1 to 10000'],
+    ['OLLASCOPE_LISEN', ':80', 'unknown setting; did you mean OLLASCOPE_LISTEN?'],
+    ['OLLASCOPE_FROBNICATE', '1', 'unknown setting; see ollascope --help for what there is'],
+    ['OLLASCOPE_PORTS', '1', 'unknown setting; see ollascope --help for what there is'],
+    ['OLLASCOPE_MAX_IN_FLIGHT', '10', notYet()],
+    ['OLLASCOPE_POLICY', 'read-only', notYet()],
+    ['OLLASCOPE_IDLE_TIMEOUT', '10m', notYet()],
+    ['API_TIMEOUT', '30', notYet(' (an older name of OLLASCOPE_REQUEST_TIMEOUT)')],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://c', notYet()],
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', notYet()],
+  ])('%s=%s is told in one line', (variable, value, why) => {
+    expect(problemsOf({ [variable]: value })).toEqual([`${variable}=${value}: ${why}`])
+  })
+
+  it('is told together with all others, once each', () => {
+    const env = {
+      OLLASCOPE_ZEAL: '1',
+      OLLASCOPE_UPSTREAM: 'ftp://x',
+      OLLASCOPE_LISTEN: 'x',
+      OLLASCOPE_ADMIN_LISTEN: 'x',
+      OLLASCOPE_LOG_LEVEL: 'x',
+      OLLASCOPE_DRAIN_TIMEOUT: 'x',
+      OLLASCOPE_COLLECT_INTERVAL: 'x',
+      OLLASCOPE_POLICY: 'x',
+      MAX_RETRIES: '3',
+      OLLASCOPE_AARDVARK: '1',
+    }
+    const problems = problemsOf(env)
+    expect(problems.map((line) => line.slice(0, line.indexOf('=')))).toEqual([
+      'OLLASCOPE_UPSTREAM',
+      'OLLASCOPE_LISTEN',
+      'OLLASCOPE_ADMIN_LISTEN',
+      'OLLASCOPE_LOG_LEVEL',
+      'OLLASCOPE_DRAIN_TIMEOUT',
+      'OLLASCOPE_COLLECT_INTERVAL',
+      'MAX_RETRIES',
+      'OLLASCOPE_POLICY',
+      'OLLASCOPE_AARDVARK',
+      'OLLASCOPE_ZEAL',
+    ])
+    const thrown = new ConfigError(problems)
+    expect(thrown.message).toBe(problems.join('\n'))
+    expect(thrown.name).toBe('ConfigError')
+  })
+
+  it('is printed bounded and harmless', () => {
+    const [line] = problemsOf({ OLLASCOPE_LOG_LEVEL: `\u001b[31m\n${'x'.repeat(10_000)}` })
+    const value = `\\u{1b}[31m\\u{a}${'x'.repeat(64)}…`
+    expect(line).toBe(`OLLASCOPE_LOG_LEVEL=${value}: not one of trace, debug, info, warn, error, fatal, silent`)
+  })
+
+  it('of one setting by two names is told where they differ', () => {
+    expect(problemsOf({ OLLASCOPE_STREAMING: 'true', ENABLE_STREAMING: 'false' })).toEqual([
+      'ENABLE_STREAMING=false: OLLASCOPE_STREAMING is set too; set only one of them',
+      `ENABLE_STREAMING=false: ${notYet(' (an older name of OLLASCOPE_STREAMING)')}`,
+    ])
+    expect(() => loadConfig({ OLLASCOPE_STREAMING: 'true', ENABLE_STREAMING: 'true' }, noFile)).not.toThrow()
+  })
+})
+
+describe('addresses that do not go together', () => {
+  const adminTaken = 'the proxy listens there (OLLASCOPE_LISTEN); write another port'
+  it.each([
+    ['127.0.0.1:9000', '127.0.0.1:9000'],
+    ['localhost:9000', '127.0.0.1:9000'],
+    ['0.0.0.0:9000', '127.0.0.1:9000'],
+    [':9000', '[::1]:9000'],
+  ])('proxy on %s, admin on %s', (listen, admin) => {
+    expect(problemsOf({ OLLASCOPE_LISTEN: listen, OLLASCOPE_ADMIN_LISTEN: admin })).toEqual([
+      `OLLASCOPE_ADMIN_LISTEN=${admin}: ${adminTaken}`,
+    ])
+  })
+
+  it('names the default where that is what collides', () => {
+    expect(problemsOf({ OLLASCOPE_LISTEN: '127.0.0.1:9435' })).toEqual([
+      `OLLASCOPE_ADMIN_LISTEN=127.0.0.1:9435: ${adminTaken}`,
+    ])
+  })
+
+  it.each([
+    ['127.0.0.1:0', '127.0.0.1:0'],
+    ['127.0.0.1:9000', '127.0.0.2:9000'],
+    ['127.0.0.1:9000', '127.0.0.1:9001'],
+  ])('but proxy on %s, admin on %s do', (listen, admin) => {
+    expect(() => loadConfig({ OLLASCOPE_LISTEN: listen, OLLASCOPE_ADMIN_LISTEN: admin }, noFile)).not.toThrow()
+  })
+
+  it('an upstream that is the proxy itself', () => {
+    const why = 'the proxy itself listens there, so a request would go round for ever'
+    expect(problemsOf({ OLLASCOPE_UPSTREAM: 'http://localhost:11435' })).toEqual([
+      `OLLASCOPE_UPSTREAM=http://localhost:11435: ${why}`,
+    ])
+    expect(problemsOf({ OLLASCOPE_LISTEN: ':11434' })).toEqual([`OLLASCOPE_UPSTREAM=http://127.0.0.1:11434: ${why}`])
+    const container = { OLLASCOPE_LISTEN: '0.0.0.0:11434', OLLASCOPE_UPSTREAM: 'http://ollama:11434' }
+    expect(() => loadConfig(container, noFile)).not.toThrow()
+  })
+
+  const exposed =
+    'not on loopback, so whoever reaches it could read everything; set OLLASCOPE_ADMIN_TOKEN or ' +
+    'OLLASCOPE_ADMIN_TOKEN_FILE, or OLLASCOPE_ADMIN_INSECURE=true if that is meant'
+  it.each(['0.0.0.0:9435', ':9435', '[::]:9435', '10.1.2.3:9435', 'admin.internal:9435', '127.evil.example:9435'])(
+    'admin on %s without a token',
+    (admin) => {
+      const env = { OLLASCOPE_ADMIN_LISTEN: admin }
+      expect(problemsOf(env)).toEqual([`OLLASCOPE_ADMIN_LISTEN=${admin}: ${exposed}`])
+      expect(problemsOf({ ...env, OLLASCOPE_ADMIN_INSECURE: 'false' })).toHaveLength(1)
+      expect(() => loadConfig({ ...env, OLLASCOPE_ADMIN_INSECURE: 'true' }, noFile)).not.toThrow()
+      expect(() => loadConfig({ ...env, OLLASCOPE_ADMIN_TOKEN: 't0ken' }, noFile)).not.toThrow()
+    },
+  )
+
+  it('does not ask for a token where the one given is the mistake', () => {
+    const problems = problemsOf({ OLLASCOPE_ADMIN_LISTEN: ':9435', OLLASCOPE_ADMIN_TOKEN_FILE: '/run/token' })
+    expect(problems).toEqual([
+      'OLLASCOPE_ADMIN_TOKEN_FILE=/run/token: cannot be read (no such file); write the path of a file',
+    ])
+  })
+})

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigError, loadConfig, settingsTable as tableForHelp } from '../../../src/config.ts'
+import { allSettings, namesOf, pendingSettings, settings, settingsTable } from '../../../src/config/settings.ts'
+
+// What is documented, written down a second time: a name that is lost or renamed is seen here.
+const supported = [
+  'OLLASCOPE_UPSTREAM',
+  'OLLASCOPE_LISTEN',
+  'OLLASCOPE_ADMIN_LISTEN',
+  'OLLASCOPE_ADMIN_TOKEN',
+  'OLLASCOPE_ADMIN_TOKEN_FILE',
+  'OLLASCOPE_ADMIN_INSECURE',
+  'OLLASCOPE_LOG_LEVEL',
+  'OLLASCOPE_LOG_FORMAT',
+  'OLLASCOPE_UPSTREAM_HOST_HEADER',
+  'OLLASCOPE_DRAIN_TIMEOUT',
+  'OLLASCOPE_COLLECT_INTERVAL',
+  'OLLASCOPE_METRICS_MODEL_LIMIT',
+  'OLLAMA_MODEL',
+]
+const notYet = [
+  'OLLASCOPE_CONFIG OLLASCOPE_FIRST_BYTE_TIMEOUT OLLASCOPE_IDLE_TIMEOUT OLLASCOPE_REQUEST_TIMEOUT',
+  'OLLASCOPE_CONNECT_TIMEOUT OLLASCOPE_CONNECT_RETRIES OLLASCOPE_RETRY_DELAY OLLASCOPE_MAX_REQUESTS_PER_MINUTE',
+  'OLLASCOPE_MAX_IN_FLIGHT OLLASCOPE_MAX_CONTEXT_LENGTH OLLASCOPE_STREAMING OLLASCOPE_POLICY OLLASCOPE_TOKENS_FILE',
+  'OLLASCOPE_TRUSTED_PROXIES OLLASCOPE_TLS_CERT_FILE OLLASCOPE_TLS_KEY_FILE OLLASCOPE_TLS_CLIENT_CA_FILE',
+  'OLLASCOPE_ALLOWED_HOSTS OLLASCOPE_ALLOWED_ORIGINS OLLASCOPE_COLLECTORS OLLASCOPE_NVIDIA_SMI OLLASCOPE_DOCKER_HOST',
+  'OLLASCOPE_CONTAINERS OLLASCOPE_GPU_EXPECTED OLLASCOPE_READY_REQUIRES_GPU OLLASCOPE_PROC_ROOT OLLASCOPE_SYS_ROOT',
+  'OLLASCOPE_STALL_AFTER OLLASCOPE_STATE_DIR OLLASCOPE_GPU_PROCESSES OLLASCOPE_LOG_GPU',
+  'OLLASCOPE_METRICS_CLIENT_LABEL OTEL_EXPORTER_OTLP_ENDPOINT',
+].flatMap((names) => names.split(' '))
+const olderNames = {
+  API_TIMEOUT: 'OLLASCOPE_REQUEST_TIMEOUT',
+  MAX_RETRIES: 'OLLASCOPE_CONNECT_RETRIES',
+  RETRY_DELAY: 'OLLASCOPE_RETRY_DELAY',
+  MAX_REQUESTS_PER_MINUTE: 'OLLASCOPE_MAX_REQUESTS_PER_MINUTE',
+  MAX_CONTEXT_LENGTH: 'OLLASCOPE_MAX_CONTEXT_LENGTH',
+  ENABLE_STREAMING: 'OLLASCOPE_STREAMING',
+}
+const whatHappensAnyway = {
+  OLLASCOPE_POLICY: 'full',
+  OLLASCOPE_STREAMING: 'true',
+  ENABLE_STREAMING: 'true',
+  OLLASCOPE_CONNECT_RETRIES: '0',
+  MAX_RETRIES: '0',
+  OLLASCOPE_READY_REQUIRES_GPU: 'false',
+  OLLASCOPE_GPU_PROCESSES: 'false',
+  OLLASCOPE_LOG_GPU: 'false',
+}
+
+const load = (env: Record<string, string>) => loadConfig(env, () => 'from-a-file\n')
+
+describe('the table of settings', () => {
+  it('is what config.ts hands out', () => expect(tableForHelp).toBe(settingsTable))
+
+  it('has every documented name, and no other', () => {
+    const isNow = (yes: boolean) => settingsTable.filter((row) => row.supported === yes).map((row) => row.variable)
+    expect(isNow(true)).toEqual(supported)
+    expect(isNow(false)).toEqual(notYet)
+    const older = allSettings.flatMap((row) => row.aliases.map((alias) => [alias, row.variable]))
+    expect(Object.fromEntries(older)).toEqual(olderNames)
+  })
+
+  it('has each name once, and a meaning for each', () => {
+    const names = allSettings.flatMap(namesOf)
+    expect(new Set(names).size).toBe(names.length)
+    for (const row of settingsTable) expect(row.meaning, row.variable).not.toBe('')
+  })
+
+  it('runs the same with a default written down as with none', () => {
+    for (const { variable, default: text } of Object.values(settings)) {
+      expect(load({ [variable]: text }), variable).toEqual(load({}))
+    }
+  })
+
+  it('marks the defaults that describe what happens anyway', () => {
+    const held = pendingSettings.filter((row) => row.defaultHolds).flatMap((row) => namesOf(row))
+    expect(new Set(held)).toEqual(new Set(Object.keys(whatHappensAnyway)))
+    for (const [variable, text] of Object.entries(whatHappensAnyway)) {
+      expect(load({ [variable]: text }), variable).toEqual(load({}))
+    }
+  })
+})
+
+describe('no variable of the table is silently without effect', () => {
+  it.each([...notYet, ...Object.keys(olderNames)])('%s is refused', (variable) => {
+    const row = allSettings.find((one) => namesOf(one).includes(variable))
+    // Also the documented default: what has no effect must not look as if it had one.
+    for (const text of ['1', 'x', ' ', row?.default ?? '']) {
+      if (text === '' || Object.entries(whatHappensAnyway).some(([name, same]) => name === variable && same === text)) {
+        continue
+      }
+      expect(() => load({ [variable]: text }), text).toThrow(ConfigError)
+      expect(() => load({ [variable]: text }), text).toThrow(/^[^\n]*: not supported yet by this version of Ollascope/)
+    }
+  })
+
+  it.each(Object.entries(olderNames))('%s is told to be %s', (older, newer) => {
+    expect(() => load({ [older]: '7' })).toThrow(
+      `${older}=7: not supported yet by this version of Ollascope (an older name of ${newer});`,
+    )
+  })
+
+  const others = {
+    OLLASCOPE_UPSTREAM: 'http://other:1',
+    OLLASCOPE_LISTEN: '127.0.0.1:1',
+    OLLASCOPE_ADMIN_LISTEN: '127.0.0.1:1',
+    OLLASCOPE_ADMIN_TOKEN: 'token',
+    OLLASCOPE_ADMIN_TOKEN_FILE: '/run/token',
+    OLLASCOPE_LOG_LEVEL: 'silent',
+    OLLASCOPE_LOG_FORMAT: 'json',
+    OLLASCOPE_UPSTREAM_HOST_HEADER: 'upstream',
+    OLLASCOPE_DRAIN_TIMEOUT: '0ms',
+    OLLASCOPE_COLLECT_INTERVAL: '1m',
+    OLLASCOPE_METRICS_MODEL_LIMIT: '1',
+    OLLAMA_MODEL: 'm',
+  }
+  it.each(Object.entries(others))('%s=%s changes the Config', (variable, text) => {
+    expect(load({ [variable]: text })).not.toEqual(load({}))
+  })
+
+  it('OLLASCOPE_ADMIN_INSECURE=true changes what is accepted', () => {
+    expect(supported.filter((variable) => !(variable in others))).toEqual(['OLLASCOPE_ADMIN_INSECURE'])
+    expect(() => load({ OLLASCOPE_ADMIN_LISTEN: ':1' })).toThrow(ConfigError)
+    expect(load({ OLLASCOPE_ADMIN_LISTEN: ':1', OLLASCOPE_ADMIN_INSECURE: 'true' }).adminListen.port).toBe(1)
+  })
+
+  it('a slip of one letter anywhere in a name is refused, with the name that was meant', () => {
+    for (const variable of [...supported, ...notYet].filter((name) => name.startsWith('OLLASCOPE_'))) {
+      for (let at = 'OLLASCOPE_'.length; at < variable.length; at++) {
+        const slip = variable.slice(0, at) + variable.slice(at + 1)
+        expect(() => load({ [slip]: 'x' }), slip).toThrow(`unknown setting; did you mean ${variable}?`)
+      }
+    }
+  })
+})
