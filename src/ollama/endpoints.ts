@@ -1,0 +1,122 @@
+import type { Extractor } from './extractor.ts'
+import { nativeExtractor } from './native-usage.ts'
+import { openaiChatExtractor } from './openai-usage.ts'
+import { progressExtractor } from './progress.ts'
+
+/** The shape in which an API tells its errors. */
+export type ErrorShape = 'native' | 'openai' | 'anthropic'
+
+export interface Endpoint {
+  /** The templated path, used as a label: one of a closed set. */
+  readonly label: string
+  readonly errorShape: ErrorShape
+  /** The body is a JSON object whose keys are read for the model and the flags. */
+  readonly readsBody: boolean
+  /** It runs a model, so it is counted among the inference metrics. */
+  readonly inference: boolean
+  /** What Ollama does where the request leaves `stream` out; `undefined` where it never streams. */
+  readonly streamsByDefault: boolean | undefined
+  /** The one method that runs it: any other is answered 405, and its answer is not read for numbers. */
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly extractor: Extractor | undefined
+}
+
+type Details = Partial<Omit<Endpoint, 'label' | 'errorShape' | 'method'>>
+
+function endpoint(method: Endpoint['method'], label: string, details: Details = {}): Endpoint {
+  const errorShape = label === '/v1/messages' ? 'anthropic' : label.startsWith('/v1/') ? 'openai' : 'native'
+  return {
+    label,
+    method,
+    errorShape,
+    readsBody: false,
+    inference: false,
+    streamsByDefault: undefined,
+    extractor: undefined,
+    ...details,
+  }
+}
+
+const NATIVE: Details = { readsBody: true, inference: true, streamsByDefault: true, extractor: nativeExtractor }
+const PROGRESS: Details = { readsBody: true, streamsByDefault: true, extractor: progressExtractor }
+const OPENAI: Details = { readsBody: true, inference: true, streamsByDefault: false }
+const EMBEDDING: Details = { readsBody: true, inference: true }
+const BODY: Details = { readsBody: true }
+
+/** Every route of Ollama's. A new one is a line here. */
+const EXACT: readonly Endpoint[] = [
+  endpoint('GET', '/'),
+  endpoint('GET', '/api/version'),
+  endpoint('GET', '/api/tags'),
+  endpoint('GET', '/api/ps'),
+  endpoint('GET', '/api/status'),
+  endpoint('POST', '/api/generate', NATIVE),
+  endpoint('POST', '/api/chat', NATIVE),
+  endpoint('POST', '/api/embed', EMBEDDING),
+  endpoint('POST', '/api/embeddings', EMBEDDING),
+  endpoint('POST', '/api/pull', PROGRESS),
+  endpoint('POST', '/api/push', PROGRESS),
+  endpoint('POST', '/api/create', PROGRESS),
+  endpoint('POST', '/api/show', BODY),
+  endpoint('POST', '/api/copy', BODY),
+  endpoint('DELETE', '/api/delete', BODY),
+  endpoint('POST', '/api/me'),
+  endpoint('POST', '/api/signout'),
+  endpoint('POST', '/api/experimental/web_search'),
+  endpoint('POST', '/api/experimental/web_fetch'),
+  endpoint('GET', '/api/experimental/model-recommendations'),
+  endpoint('POST', '/v1/chat/completions', { ...OPENAI, extractor: openaiChatExtractor }),
+  endpoint('POST', '/v1/completions', OPENAI),
+  endpoint('POST', '/v1/responses', OPENAI),
+  endpoint('POST', '/v1/messages', OPENAI),
+  endpoint('POST', '/v1/embeddings', EMBEDDING),
+  endpoint('GET', '/v1/models'),
+  endpoint('POST', '/v1/audio/transcriptions', { inference: true }),
+]
+
+/** Routes with one variable last segment. */
+const TEMPLATED: readonly (readonly [prefix: string, Endpoint])[] = [
+  ['/api/blobs/', endpoint('POST', '/api/blobs/:digest')],
+  ['/api/user/keys/', endpoint('DELETE', '/api/user/keys/:key')],
+  ['/v1/models/', endpoint('GET', '/v1/models/:model')],
+]
+
+const BY_PATH = new Map(EXACT.map((entry) => [entry.label, entry]))
+const UNKNOWN = endpoint('GET', 'unknown')
+const UNKNOWN_V1: Endpoint = { ...UNKNOWN, errorShape: 'openai' }
+
+/** All labels that `endpoint` can have. */
+export const ENDPOINT_LABELS: readonly string[] = [
+  ...EXACT.map((entry) => entry.label),
+  ...TEMPLATED.map(([, entry]) => entry.label),
+  UNKNOWN.label,
+]
+
+/**
+ * The endpoint that a request line means. Only for counting: what goes to the upstream is the target as it came.
+ * @param target as in the request line: a path with a query, or in absolute form.
+ */
+export function matchEndpoint(target: string): Endpoint {
+  const path = pathOf(target)
+  const exact = BY_PATH.get(path)
+  if (exact !== undefined) return exact
+  for (const [prefix, entry] of TEMPLATED) {
+    if (path.startsWith(prefix) && path.length > prefix.length && !path.includes('/', prefix.length)) return entry
+  }
+  return path.startsWith('/v1/') ? UNKNOWN_V1 : UNKNOWN
+}
+
+const ABSOLUTE = /^https?:\/\/[^/?#]*/i
+
+/** The decoded path of a request target, without query; as it stands where it cannot be decoded. */
+export function pathOf(target: string): string {
+  const origin = target.charCodeAt(0) === 0x2f ? target : target.replace(ABSOLUTE, '') || '/'
+  const query = origin.indexOf('?')
+  const path = query === -1 ? origin : origin.slice(0, query)
+  if (!path.includes('%')) return path
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path // a stray percent sign: Ollama refuses it, and its answer tells
+  }
+}

@@ -1,0 +1,70 @@
+import type { ResponseFacts } from './facts.ts'
+import type { JsonValue } from './json-value.ts'
+import type { PathNode } from './paths.ts'
+
+/** Knows where one API keeps its numbers. Stateless: what it learns of a record goes into the record it is given. */
+export interface Extractor {
+  readonly paths: PathNode
+  /** A fresh notebook for one record (a line, an event, or a whole JSON answer). */
+  begin(): RecordNotes
+  /** One wanted value of the record. */
+  value(notes: RecordNotes, path: string, value: JsonValue): void
+  /** The record was whole: what it said becomes part of the facts. */
+  commit(notes: RecordNotes, facts: ResponseFacts, streamed: boolean): void
+  /** Whether a stream must say its end by `[DONE]`. Otherwise a record says it. */
+  readonly doneMarker: boolean
+  /** Whether a complete answer of this API always says that it is finished. */
+  readonly saysFinished: boolean
+}
+
+/** What one record said, before it is known whether the record is whole. */
+export interface RecordNotes {
+  hasContent: boolean
+  hasChoices: boolean
+  finished: boolean
+  reason: string | undefined
+  errorText: string | undefined
+  inputTokens: number | undefined
+  cachedInputTokens: number | undefined
+  outputTokens: number | undefined
+  totalSeconds: number | undefined
+  loadSeconds: number | undefined
+  promptEvalSeconds: number | undefined
+  evalSeconds: number | undefined
+}
+
+export function emptyNotes(): RecordNotes {
+  return {
+    hasContent: false,
+    hasChoices: false,
+    finished: false,
+    reason: undefined,
+    errorText: undefined,
+    inputTokens: undefined,
+    cachedInputTokens: undefined,
+    outputTokens: undefined,
+    totalSeconds: undefined,
+    loadSeconds: undefined,
+    promptEvalSeconds: undefined,
+    evalSeconds: undefined,
+  }
+}
+
+/** A count of tokens, or `undefined` for what is none: a string, a negative or broken number. */
+export function tokens(value: JsonValue): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+}
+
+const LONGEST_SECONDS = 10 * 365 * 24 * 3600
+
+/** A duration in seconds from nanoseconds, or `undefined` for what cannot be one. */
+export function nanoseconds(value: JsonValue): number | undefined {
+  if (typeof value !== 'number' || !(value >= 0)) return undefined
+  const seconds = value / 1e9
+  return seconds <= LONGEST_SECONDS ? seconds : undefined
+}
+
+/** A token came: text that is not empty, or the object of a tool call. */
+export function isContent(value: JsonValue): boolean {
+  return value === undefined || (typeof value === 'string' && value !== '')
+}
