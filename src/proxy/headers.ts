@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto'
+
+/** Header fields as they came: name, value, name, value. Case, order and duplicates are kept. */
+export type RawHeaders = readonly string[]
+
+export const REQUEST_ID = 'X-Request-ID'
+const REQUEST_ID_FORM = /^[A-Za-z0-9._-]{1,64}$/
+const TRACEPARENT_FORM = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** The client's own request id where it is one, else a new one. */
+export function requestIdOf(value: string | string[] | undefined): string {
+  return typeof value === 'string' && REQUEST_ID_FORM.test(value) ? value : randomUUID()
+}
+
+/** The trace id of a valid `traceparent`. https://www.w3.org/TR/trace-context/#traceparent-header */
+export function traceIdOf(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? TRACEPARENT_FORM.exec(value)?.[1] : undefined
+}
+
+/** Fields that speak of one connection only. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'upgrade'])
+/** What frames or routes the message stays, even where a Connection field names it: dropping it would smuggle. */
+const NEVER_NAMED = new Set(['content-length', 'transfer-encoding', 'host'])
+const NOTHING: ReadonlySet<string> = new Set()
+
+/** The names that a Connection field declares to be of this connection only, in lower case. */
+function namedByConnection(connection: string | undefined): ReadonlySet<string> {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return NOTHING
+  const names = connection
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+  return new Set(names.filter((name) => name !== '' && !NEVER_NAMED.has(name)))
+}
+
+/**
+ * What goes to the upstream: everything but what speaks of the client's connection, and the request id.
+ * A chunked body stays chunked, whatever the method is: a body without framing would become the next request.
+ * @param host replaces the client's Host where given
+ */
+export function requestHeaders(
+  raw: RawHeaders,
+  connection: string | undefined,
+  requestId: string,
+  host: string | undefined,
+): string[] {
+  const named = namedByConnection(connection)
+  const headers: string[] = []
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? ''
+    const value = raw[i + 1] ?? ''
+    const lower = name.toLowerCase()
+    if (lower === 'x-request-id' || HOP_BY_HOP.has(lower) || named.has(lower)) continue
+    headers.push(name, lower === 'host' ? (host ?? value) : value)
+  }
+  headers.push(REQUEST_ID, requestId)
+  return headers
+}
+
+/** What goes to the client: Node frames the body anew, so the upstream's transfer coding stays behind too. */
+export function responseHeaders(raw: RawHeaders, connection: string | undefined, requestId: string): string[] {
+  const named = namedByConnection(connection)
+  const headers: string[] = []
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? ''
+    const lower = name.toLowerCase()
+    if (lower === 'x-request-id' || lower === 'transfer-encoding' || HOP_BY_HOP.has(lower) || named.has(lower)) continue
+    headers.push(name, raw[i + 1] ?? '')
+  }
+  headers.push(REQUEST_ID, requestId)
+  return headers
+}
+
+/** Name, value, name, value as pairs, the form in which Node takes trailers. */
+export function pairs(raw: RawHeaders): [string, string][] {
+  const result: [string, string][] = []
+  for (let i = 0; i + 1 < raw.length; i += 2) result.push([raw[i] ?? '', raw[i + 1] ?? ''])
+  return result
+}

@@ -1,0 +1,123 @@
+import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Exchange, Phase } from '../ollama/exchange.ts'
+import type { RequestFacts } from '../ollama/request.ts'
+import { internalError, malformedRequest, notImplemented } from './errors.ts'
+import { Forward, type ForwardContext } from './forward.ts'
+import { answerRaw } from './refusal.ts'
+
+export interface ProxyOptions {
+  readonly upstream: ForwardContext['upstream']
+  /** The Host that the upstream is told; `undefined` passes the client's own. */
+  readonly hostHeader: string | undefined
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  /** Called exactly once for each request, when it is over. Must not throw. */
+  readonly onExchange: (exchange: Exchange) => void
+  /** An observer threw: its exchange lost numbers, and nothing else. */
+  readonly onObserverError: (error: unknown, requestId: string) => void
+  /** The proxy itself failed at a request, which was answered 500. */
+  readonly onInternalError: (error: unknown, requestId: string) => void
+}
+
+/** A request that is not over yet. */
+export interface InFlight {
+  readonly requestId: string
+  readonly method: string
+  readonly endpoint: string
+  readonly model: RequestFacts['model']
+  readonly phase: Phase
+  readonly ageSeconds: number
+}
+
+export interface Proxy {
+  readonly server: Server
+  inFlight(): InFlight[]
+  readonly inFlightCount: number
+  /** Takes no more connections, lets exchanges end until `graceMs` is over, then cuts the rest. */
+  close(graceMs: number): Promise<void>
+}
+
+/** How long a connection may take to send a request's head. Bodies and answers have no limit in time. */
+const HEADERS_TIMEOUT_MS = 60_000
+/** Longer than the 60 s that load balancers keep an idle connection, so that they close it and not we. */
+const KEEP_ALIVE_MS = 75_000
+
+/** A transparent reverse proxy: what comes in goes out unchanged, and every exchange is told when it is over. */
+export function createProxy(options: ProxyOptions): Proxy {
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: 1024, scheduling: 'lifo' })
+  const forwards = new Map<Socket, Forward>()
+  const current = new Set<Forward>()
+  const context: ForwardContext = {
+    upstream: options.upstream,
+    hostHeader: options.hostHeader,
+    agent,
+    now: options.now,
+    onObserverError: options.onObserverError,
+    onSettled(forward, exchange) {
+      current.delete(forward)
+      options.onExchange(exchange)
+    },
+  }
+
+  function handle(req: IncomingMessage, res: ServerResponse): void {
+    const forward = new Forward(context, req, res)
+    current.add(forward)
+    const { socket } = req
+    if (!forwards.has(socket)) socket.once('close', () => forwards.delete(socket))
+    forwards.set(socket, forward)
+    try {
+      if (isPlain(req)) forward.start()
+      else forward.refuse(notImplemented('a Transfer-Encoding other than chunked'))
+    } catch (error) {
+      options.onInternalError(error, forward.requestId)
+      forward.refuse(internalError())
+    }
+  }
+
+  const server = createServer({
+    requestTimeout: 0,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  })
+  server.on('request', handle)
+  // Without these two, Node would answer "100 Continue" or 417 by itself. It is the upstream's to say.
+  server.on('checkContinue', handle)
+  server.on('checkExpectation', handle)
+  server.on('connect', (req: IncomingMessage, socket: Socket) => {
+    options.onExchange(answerRaw(socket, notImplemented('CONNECT'), req.method ?? 'CONNECT'))
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const forward = forwards.get(socket)
+    if (forward !== undefined && current.has(forward)) forward.refuse(malformedRequest(error.code))
+    else if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+    else options.onExchange(answerRaw(socket, malformedRequest(error.code), 'other'))
+  })
+
+  return {
+    server,
+    inFlight: () =>
+      [...current].map((forward) => ({
+        requestId: forward.requestId,
+        method: forward.method,
+        endpoint: forward.endpoint.label,
+        ...forward.status(),
+      })),
+    get inFlightCount() {
+      return current.size
+    },
+    async close(graceMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+      await closed
+      clearTimeout(timer)
+      agent.destroy()
+    },
+  }
+}
+
+/** Any transfer coding but chunked could be read differently by the upstream. RFC 9112, section 6.1. */
+function isPlain(req: IncomingMessage): boolean {
+  const coding = req.headers['transfer-encoding']
+  return coding === undefined || coding.trim().toLowerCase() === 'chunked'
+}

@@ -1,0 +1,42 @@
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import { matchEndpoint } from '../ollama/endpoints.ts'
+import type { Exchange } from '../ollama/exchange.ts'
+import { EMPTY_REQUEST } from '../ollama/request.ts'
+import { errorBody, type ProxyError } from './errors.ts'
+import { REQUEST_ID } from './headers.ts'
+
+/** Answers on the bare socket a request that never became one (or a CONNECT), and gives its exchange. */
+export function answerRaw(socket: Socket, error: ProxyError, method: string): Exchange {
+  const requestId = randomUUID()
+  const endpoint = matchEndpoint('')
+  const body = errorBody(endpoint.errorShape, error)
+  const head = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}`,
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `${REQUEST_ID}: ${requestId}`,
+    'Connection: close',
+  ]
+  socket.on('error', () => socket.destroy()) // it may be gone already
+  if (socket.writable) socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+  return {
+    requestId,
+    traceId: undefined,
+    method,
+    endpoint,
+    path: '',
+    model: EMPTY_REQUEST.model,
+    stream: undefined,
+    status: error.status,
+    verdict: error.verdict,
+    durationSeconds: 0,
+    timeToFirstTokenSeconds: undefined,
+    overheadSeconds: undefined,
+    usage: {},
+    chunks: 0,
+    requestBytes: 0,
+    responseBytes: Buffer.byteLength(body),
+  }
+}
