@@ -1,0 +1,110 @@
+export type MetricKind = 'counter' | 'gauge' | 'histogram'
+
+/** One metric family of the catalogue. Names, types and labels are a contract with dashboards and alerts. */
+export interface MetricDefinition<T extends MetricKind = MetricKind> {
+  readonly name: string
+  readonly type: T
+  readonly help: string
+  readonly labels: readonly string[]
+  /** Upper bounds of a histogram, in the unit of its name. */
+  readonly buckets?: readonly number[]
+}
+
+const REQUEST_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800]
+const OVERHEAD_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
+const WAIT_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 320, 640]
+const TOKEN_SECONDS = [0.0025, 0.005, 0.01, 0.015, 0.025, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5]
+const LOAD_SECONDS = [0.05, 0.1, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600]
+
+const ROUTE = ['method', 'endpoint', 'status'] as const
+const MODEL = ['model', 'endpoint'] as const
+
+function counter(name: string, help: string, labels: readonly string[] = []): MetricDefinition<'counter'> {
+  return { name, type: 'counter', help, labels }
+}
+
+function gauge(name: string, help: string, labels: readonly string[] = []): MetricDefinition<'gauge'> {
+  return { name, type: 'gauge', help, labels }
+}
+
+function histogram(
+  name: string,
+  help: string,
+  labels: readonly string[],
+  buckets: number[],
+): MetricDefinition<'histogram'> {
+  return { name, type: 'histogram', help, labels, buckets }
+}
+
+/** What the proxy exports. The HTTP layer has no model label, the inference layer has: that keeps both small. */
+export const DEFINITIONS = {
+  requests: counter('ollama_requests_total', 'Requests that ended, by what the client got.', ROUTE),
+  requestDuration: histogram(
+    'ollama_request_duration_seconds',
+    'Time from the head of a request to the end of its exchange.',
+    ROUTE,
+    REQUEST_SECONDS,
+  ),
+  activeRequests: gauge('ollama_active_requests', 'Requests that have not ended yet.'),
+  oldestRequestAge: gauge(
+    'ollama_oldest_request_age_seconds',
+    'Age of the oldest request that has not ended yet; 0 without one.',
+  ),
+  errors: counter('ollama_errors_total', 'Requests that did not end well, by kind; at most one a request.', [
+    'error_type',
+  ]),
+  requestBytes: counter('ollama_request_bytes_total', 'Bytes of request bodies, without framing.', ['endpoint']),
+  responseBytes: counter('ollama_response_bytes_total', 'Bytes of response bodies, without framing.', ['endpoint']),
+  overhead: histogram(
+    'ollascope_proxy_overhead_seconds',
+    'Time from the head of a request until an upstream connection was ready to take it.',
+    [],
+    OVERHEAD_SECONDS,
+  ),
+  inferenceRequests: counter('ollama_inference_requests_total', 'Requests that run a model, by how they ended.', [
+    ...MODEL,
+    'outcome',
+  ]),
+  timeToFirstToken: histogram(
+    'ollama_time_to_first_token_seconds',
+    'Time from the head of a streaming request to its first content, thinking or tool call.',
+    MODEL,
+    WAIT_SECONDS,
+  ),
+  timePerOutputToken: histogram(
+    'ollama_time_per_output_token_seconds',
+    'Decode time for each output token as the server measured it, once a request with at least two.',
+    MODEL,
+    TOKEN_SECONDS,
+  ),
+  tokens: counter('ollama_tokens_total', 'Tokens as the server reported them: input, output, cached_input.', [
+    ...MODEL,
+    'type',
+  ]),
+  loadDuration: histogram(
+    'ollama_load_duration_seconds',
+    'The server’s load_duration: scheduling and loading, small but never 0 where the model was loaded already.',
+    MODEL,
+    LOAD_SECONDS,
+  ),
+  promptEvalDuration: histogram(
+    'ollama_prompt_eval_duration_seconds',
+    'The server’s prompt_eval_duration: prefill of the tokens that were not cached.',
+    MODEL,
+    WAIT_SECONDS,
+  ),
+  evalDuration: histogram(
+    'ollama_eval_duration_seconds',
+    'The server’s eval_duration: decoding.',
+    MODEL,
+    REQUEST_SECONDS,
+  ),
+  labelOverflow: counter(
+    'ollascope_label_overflow_total',
+    'Requests whose label value was folded into "other" since the label had no slot left.',
+    ['label'],
+  ),
+  observerErrors: counter('ollascope_observer_errors_total', 'Exchanges of which numbers were lost to an error.'),
+  logLinesDropped: counter('ollascope_log_lines_dropped_total', 'Log lines dropped since stdout did not take them.'),
+  buildInfo: gauge('ollascope_build_info', 'Always 1; what is running.', ['version', 'revision', 'node_version']),
+} as const satisfies Record<string, MetricDefinition>

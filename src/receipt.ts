@@ -1,0 +1,54 @@
+import type { Exchange } from './ollama/exchange.ts'
+import { processorOf, type LoadedModel } from './ollama/inventory.ts'
+
+/** The fields of a receipt, one JSON line a request. Absent fields are left out. */
+export type Receipt = Readonly<Record<string, string | number | boolean | undefined>>
+
+/**
+ * What is told of one request: numbers and names, never a prompt, a reply, a header's value or a query.
+ * @param loaded what `/api/ps` last said of the model
+ */
+export function createReceipt(exchange: Exchange, loaded: LoadedModel | undefined): Receipt {
+  const { usage, verdict, model } = exchange
+  const { processor, gpuRatio } = processorOf(loaded)
+  const { inputTokens, outputTokens, evalSeconds } = usage
+  const rate =
+    outputTokens !== undefined && outputTokens >= 2 && evalSeconds !== undefined && evalSeconds > 0
+      ? outputTokens / evalSeconds
+      : undefined
+  return {
+    request_id: exchange.requestId,
+    trace_id: exchange.traceId,
+    method: exchange.method,
+    endpoint: exchange.endpoint.label,
+    path: exchange.endpoint.label === exchange.path ? undefined : exchange.path.slice(0, 256),
+    model: model.kind === 'named' ? model.name : model.kind,
+    stream: exchange.stream ?? false,
+    status: exchange.status,
+    outcome: verdict.outcome,
+    error_type: verdict.errorType,
+    duration_ms: milliseconds(exchange.durationSeconds),
+    ttft_ms: milliseconds(exchange.timeToFirstTokenSeconds),
+    load_ms: milliseconds(usage.loadSeconds),
+    prompt_eval_ms: milliseconds(usage.promptEvalSeconds),
+    eval_ms: milliseconds(evalSeconds),
+    input_tokens: inputTokens,
+    cached_input_tokens: usage.cachedInputTokens,
+    output_tokens: outputTokens,
+    digest: loaded?.digest,
+    tokens_per_second: rate === undefined ? undefined : Math.round(rate * 100) / 100,
+    chunks: exchange.chunks,
+    request_bytes: exchange.requestBytes,
+    response_bytes: exchange.responseBytes,
+    context_length: loaded?.contextLength,
+    context_used:
+      inputTokens === undefined && outputTokens === undefined ? undefined : (inputTokens ?? 0) + (outputTokens ?? 0),
+    processor,
+    gpu_ratio: gpuRatio,
+  }
+}
+
+/** Milliseconds to the microsecond. */
+function milliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : Math.round(seconds * 1e6) / 1e3
+}
