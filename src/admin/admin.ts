@@ -1,0 +1,92 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express'
+import type { Readiness } from './readiness.ts'
+
+export interface AdminOptions {
+  /** The bearer token; `undefined` where none is needed. */
+  readonly token: string | undefined
+  readonly readiness: () => Readiness
+  readonly status: () => object
+  /** The model that `/health` names. */
+  readonly model: () => string | undefined
+  /** All metrics in the format that the `Accept` header asks for. */
+  readonly metrics: (accept: string | undefined) => Promise<{ readonly type: string; readonly body: string }>
+  readonly onError: (error: unknown) => void
+}
+
+const compress = promisify(gzip)
+/** Below this size, gzip costs more than it saves. */
+const WORTH_COMPRESSING = 1024
+
+/** The second listener: what operators and machines ask. It shares nothing with the proxied routes but the process. */
+export function createAdmin(options: AdminOptions): Server {
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.use((_req, res, next) => {
+    res.set('Cache-Control', 'no-store')
+    res.set('X-Content-Type-Options', 'nosniff')
+    next()
+  })
+
+  app.get('/healthz', (_req, res) => void res.json({ status: 'ok' }))
+  app.get(['/readyz', '/ready'], (_req, res) => {
+    const { ready, status, reasons } = options.readiness()
+    res.status(ready ? 200 : 503).json({ status, reasons })
+  })
+
+  if (options.token !== undefined) app.use(requireToken(options.token))
+
+  app.get('/metrics', async (req, res) => {
+    const { type, body } = await options.metrics(req.get('accept'))
+    res.set('Content-Type', type)
+    res.vary('Accept-Encoding')
+    if (body.length < WORTH_COMPRESSING || req.acceptsEncodings('gzip') === false) {
+      res.end(body)
+      return
+    }
+    res.set('Content-Encoding', 'gzip')
+    res.end(await compress(body))
+  })
+  // As older scripts ask: 200 and `healthy`, or 503.
+  app.get(['/health', '/health/ollama'], (_req, res) => {
+    const { ready, reasons } = options.readiness()
+    const answer = { status: ready ? 'healthy' : 'unhealthy', ollama_model: options.model() ?? null }
+    res.status(ready ? 200 : 503).json(ready ? answer : { ...answer, reasons })
+  })
+  app.get('/status', (_req, res) => void res.json(options.status()))
+
+  app.use((req, res) => {
+    const hint = 'the admin listener has /metrics /healthz /readyz /health /status; the API is at the proxy'
+    res.status(404).json({ error: `ollascope: no ${req.method} ${req.path} here; ${hint}` })
+  })
+  app.use((error: unknown, _req: Request, res: Response, next: NextFunction) => {
+    options.onError(error)
+    if (res.headersSent) next(error)
+    else res.status(500).json({ error: 'ollascope: an error inside the admin listener; see the log' })
+  })
+  return createServer(app)
+}
+
+function requireToken(token: string): RequestHandler {
+  const expected = digest(token)
+  return (req, res, next) => {
+    const given = /^Bearer +(.+)$/i.exec(req.get('authorization') ?? '')?.[1]
+    // Digests have one length, so that the comparison takes the same time for any token.
+    if (given !== undefined && timingSafeEqual(digest(given), expected)) {
+      next()
+      return
+    }
+    res.set('WWW-Authenticate', 'Bearer realm="ollascope"')
+    res
+      .status(401)
+      .json({ error: 'ollascope: this needs the admin token: Authorization: Bearer <OLLASCOPE_ADMIN_TOKEN>' })
+  }
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,134 @@
+import { createAdmin } from './admin/admin.ts'
+import { judgeReadiness, type Readiness } from './admin/readiness.ts'
+import { createStatus } from './admin/status.ts'
+import type { Config } from './config.ts'
+import { formatAddress, listen, type Address } from './listen.ts'
+import type { Logger } from './logger.ts'
+import { negotiateFormat, renderMetrics } from './metrics/exposition.ts'
+import { fullModelName, ModelLabels } from './metrics/labels.ts'
+import { recordExchange } from './metrics/record.ts'
+import { createMetrics } from './metrics/registry.ts'
+import type { Exchange } from './ollama/exchange.ts'
+import type { LoadedModel } from './ollama/inventory.ts'
+import { createProxy } from './proxy/proxy.ts'
+import { createReceipt, type Receipt } from './receipt.ts'
+import { getJson } from './upstream/get-json.ts'
+import { createPoller } from './upstream/poller.ts'
+import type { Version } from './version.ts'
+
+export interface AppDependencies {
+  readonly logger: Logger
+  readonly version: Version
+  readonly nodeVersion: string
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+}
+
+export interface App {
+  /** Listens on both addresses; rejects with a StartError. */
+  readonly start: () => Promise<{ readonly proxy: Address; readonly admin: Address }>
+  /** Takes no more requests and lets the running ones end, for as long as the drain timeout says. */
+  readonly close: () => Promise<void>
+  /** A log line was lost. */
+  readonly countDroppedLine: () => void
+}
+
+const RECEIPTS_KEPT = 100
+
+/** Puts the parts together: proxy, metrics, receipts, the eyes on the upstream, and the admin listener. */
+export function createApp(config: Config, { logger, version, nodeVersion, now }: AppDependencies): App {
+  const startedMs = now()
+  const receipts: Receipt[] = []
+  let draining = false
+
+  const { registry, metrics } = createMetrics(
+    {
+      activeRequests: () => proxy.inFlightCount,
+      oldestRequestAgeSeconds: () => Math.max(0, ...proxy.inFlight().map(({ ageSeconds }) => ageSeconds)),
+    },
+    { ...version, nodeVersion },
+  )
+  const models = new ModelLabels(config.modelLimit, () => metrics.labelOverflow.inc({ label: 'model' }))
+  const poller = createPoller({
+    getJson: (path, signal) => getJson(config.upstream.url, path, signal),
+    intervalMs: config.collectIntervalMs,
+    onInstalled: (installed) => models.setListed(installed.map(({ name }) => name)),
+  })
+  const proxy = createProxy({
+    upstream: config.upstream,
+    hostHeader: config.upstreamHostHeader === 'upstream' ? formatAddress(config.upstream) : undefined,
+    now,
+    onExchange: settle,
+    onObserverError(error, requestId) {
+      metrics.observerErrors.inc()
+      logger.warn({ request_id: requestId, err: error }, 'an observer failed; the exchange goes on without its numbers')
+    },
+    onInternalError: (error, requestId) => logger.error({ request_id: requestId, err: error }, 'the proxy failed'),
+  })
+  const admin = createAdmin({
+    token: config.adminToken,
+    readiness,
+    status: () =>
+      createStatus({
+        version,
+        uptimeSeconds: (now() - startedMs) / 1000,
+        upstreamUrl: config.upstream.url,
+        upstream: poller.state(),
+        readiness: readiness(),
+        inFlight: proxy.inFlight(),
+        receipts,
+      }),
+    model: () => config.ollamaModel ?? poller.state().loaded?.value?.[0]?.name,
+    async metrics(accept) {
+      const type = negotiateFormat(accept)
+      const body = await renderMetrics(registry, type, (err) => logger.error({ err }, 'a metric failed'))
+      return { type, body }
+    },
+    onError: (err) => logger.error({ err }, 'the admin listener failed'),
+  })
+
+  function readiness(): Readiness {
+    return judgeReadiness(poller.state(), config.upstream.url, draining)
+  }
+
+  function settle(exchange: Exchange): void {
+    try {
+      recordExchange(metrics, models, exchange)
+      const receipt = createReceipt(exchange, loadedModel(exchange))
+      receipts.unshift(receipt)
+      if (receipts.length > RECEIPTS_KEPT) receipts.pop()
+      logger.info(receipt, 'request')
+    } catch (err) {
+      logger.error({ err, request_id: exchange.requestId }, 'an exchange could not be recorded')
+    }
+  }
+
+  function loadedModel({ model }: Exchange): LoadedModel | undefined {
+    if (model.kind !== 'named') return undefined
+    const name = fullModelName(model.name)
+    return poller.state().loaded?.value?.find((loaded) => loaded.name === name)
+  }
+
+  return {
+    async start() {
+      const proxyAddress = await listen(proxy.server, config.listen, 'OLLASCOPE_LISTEN')
+      try {
+        const adminAddress = await listen(admin, config.adminListen, 'OLLASCOPE_ADMIN_LISTEN')
+        poller.start()
+        return { proxy: proxyAddress, admin: adminAddress }
+      } catch (error) {
+        proxy.server.close()
+        throw error
+      }
+    },
+    async close() {
+      draining = true
+      poller.stop()
+      await proxy.close(config.drainTimeoutMs)
+      const closed = new Promise((resolve) => admin.close(resolve))
+      admin.closeAllConnections()
+      await closed
+    },
+    countDroppedLine: () => metrics.logLinesDropped.inc(),
+  }
+}

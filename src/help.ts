@@ -1,0 +1,25 @@
+import { settingsTable } from './config.ts'
+
+const COMMANDS = `ollascope <command>: see what Ollama does
+
+  serve          proxy, metrics and admin listener in one process (the default)
+  demo           a stand-in Ollama that answers with recorded traffic; --traffic URL sends a mixed load (demo --help)
+  check-config   print what it would run with, secrets masked; every mistake at once
+
+  --help, --version
+
+Point an app at the proxy (OLLAMA_BASE_URL=http://127.0.0.1:11435) and Prometheus at http://127.0.0.1:9435/metrics.
+
+Settings come from the environment:
+`
+
+/** The text of `ollascope --help`, with the settings that this version knows. */
+export function helpText(): string {
+  const rows = settingsTable.filter(({ supported }) => supported)
+  const width = Math.max(...rows.map(({ variable }) => variable.length))
+  const lines = rows.map((row) => {
+    const fallback = row.default === '' ? 'none' : row.default
+    return `  ${row.variable.padEnd(width)}  ${row.meaning} (default: ${fallback})`
+  })
+  return `${COMMANDS}${lines.join('\n')}\n`
+}

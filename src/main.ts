@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+// The process and nothing else: its Node, arguments, environment, signals and exit code. No static import stands here,
+// so that an old Node gets as far as the line that says so.
+const [major = 0, minor = 0, patch = 0] = process.versions.node.split('.').map(Number)
+const supported =
+  major > 24 || (major === 24 && minor >= 21) || (major === 22 && (minor > 23 || (minor === 23 && patch >= 3)))
+
+if (!supported) {
+  process.stderr.write(
+    `ollascope: needs Node 22.23.3 or later of 22, or 24.21.0 or later, and this is ${process.version}; ` +
+      'in a checkout, scripts/ollascope brings its own\n',
+  )
+  process.exitCode = 1
+} else {
+  const { run } = await import('./cli.ts')
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      // The second signal means it: at once, with the code that a shell expects of a killed process.
+      if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
+      stop.abort()
+    })
+  }
+  process.exitCode = await run(process.argv.slice(2), {
+    env: process.env,
+    stop: stop.signal,
+    stdout: (text) => void process.stdout.write(text),
+    stderr: (text) => void process.stderr.write(text),
+    isTerminal: process.stdout.isTTY,
+    nodeVersion: process.versions.node,
+  })
+  // What is left open (a keep-alive connection to the upstream, a log that nobody reads) must not keep the process.
+  process.exit()
+}
