@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const OLLAMA = 'http://127.0.0.1:11434'
@@ -31,12 +32,11 @@ function reachable(listen = ''): string {
   return (listen === '' ? LISTEN : listen).replace(/^(?:0\.0\.0\.0|\[::\])?:/, '127.0.0.1:')
 }
 
-// A terminal's Ctrl-C reaches the children by itself; a signal sent to this process alone is handed on.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    for (const child of children) child.kill(signal)
-  })
-}
+// A terminal's Ctrl-C reaches the children by itself, and a second one would end them at once; a SIGTERM is handed on.
+process.on('SIGINT', () => undefined)
+process.on('SIGTERM', () => {
+  for (const child of children) child.kill('SIGTERM')
+})
 
 const wanted = process.env.OLLASCOPE_UPSTREAM ?? ''
 if (wanted === '' && !(await answers(OLLAMA))) {
@@ -46,7 +46,8 @@ if (wanted === '' && !(await answers(OLLAMA))) {
    through the proxy. To see your own: start Ollama, or set OLLASCOPE_UPSTREAM, and run this again.
   ==================================================================================================
 `)
-  start('demo', '--traffic', `http://${reachable(process.env.OLLASCOPE_LISTEN)}`)
+  const demo = start('demo', '--traffic', `http://${reachable(process.env.OLLASCOPE_LISTEN)}`)
+  while (demo.exitCode === null && !(await answers(OLLAMA))) await setTimeout(50)
 }
 const serve = start('serve')
 const [code, signal] = (await once(serve, 'exit')) as [number | null, NodeJS.Signals | null]

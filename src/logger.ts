@@ -22,7 +22,8 @@ const MAX_BUFFERED_BYTES = 4 * 1024 * 1024
 
 /** JSON lines with `time` (ISO 8601), `level` in words and `msg`. */
 export function createLogger(options: LogOptions): LogSink {
-  const destination = pino.destination({ dest: options.fd, sync: false, maxLength: MAX_BUFFERED_BYTES })
+  // With a minLength of 0 its flush() would not wait for what is on its way.
+  const destination = pino.destination({ dest: options.fd, sync: false, minLength: 1, maxLength: MAX_BUFFERED_BYTES })
   destination.on('drop', options.onDrop)
   destination.on('error', options.onDrop) // the reader is gone
   const settings = {

@@ -68,6 +68,11 @@ export function notImplemented(what: string): ProxyError {
   return proxyError(501, 'caller_error', 'bad_request', `${what} is not supported`)
 }
 
+/** RFC 9112, section 3.2: with none or two the upstream could take another for the host than the proxy does. */
+export function badHost(): ProxyError {
+  return proxyError(400, 'caller_error', 'bad_request', 'a request needs exactly one Host header')
+}
+
 /** What the HTTP parser refused, by the code of its error. */
 export function malformedRequest(code: string | undefined): ProxyError {
   const refuse = (status: number, message: string) => proxyError(status, 'caller_error', 'bad_request', message)

@@ -1,11 +1,12 @@
 import type { Agent, ClientRequest, IncomingMessage, InformationEvent, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { matchEndpoint, pathOf, type Endpoint } from '../ollama/endpoints.ts'
+import { matchEndpoint, type Endpoint } from '../ollama/endpoints.ts'
 import type { Exchange, Phase } from '../ollama/exchange.ts'
-import { decideVerdict, type Verdict } from '../ollama/outcome.ts'
+import type { Verdict } from '../ollama/outcome.ts'
 import type { RequestFacts } from '../ollama/request.ts'
 import { errorBody, upstreamError, type ProxyError } from './errors.ts'
-import { pairs, REQUEST_ID, requestHeaders, requestIdOf, responseHeaders, traceIdOf } from './headers.ts'
+import { pairs, REQUEST_ID, requestHeaders, requestIdOf, responseHeaders } from './headers.ts'
+import { toExchange } from './settlement.ts'
 import { Tap } from './tap.ts'
 import { asObject, openUpstreamRequest } from './upstream-request.ts'
 
@@ -237,34 +238,25 @@ export class Forward {
     this.#settled = true
     const clientLeft = !this.#res.writableFinished && !this.#cut && this.#verdict === undefined
     if (clientLeft) this.#upstreamReq?.destroy()
-    this.#context.onSettled(this, this.#exchange(clientLeft))
-  }
-
-  #exchange(clientLeft: boolean): Exchange {
-    const request = this.#tap.requestFacts()
-    const { facts, saysFinished } = this.#tap.responseFacts()
-    const status = this.#res.headersSent ? this.#res.statusCode : 499
-    const verdict = decideVerdict({ verdict: this.#verdict, clientLeft, cut: this.#cut, status, saysFinished }, facts)
-    const first = facts.firstTokenAtMs
-    return {
-      requestId: this.requestId,
-      traceId: traceIdOf(this.#req.headers.traceparent),
-      method: this.method,
-      endpoint: this.endpoint,
-      path: pathOf(this.#req.url ?? ''),
-      model: request.model,
-      stream:
-        this.endpoint.streamsByDefault === undefined ? undefined : (request.stream ?? this.endpoint.streamsByDefault),
-      status,
-      verdict,
-      durationSeconds: (this.#context.now() - this.#startMs) / 1000,
-      timeToFirstTokenSeconds: first === undefined ? undefined : (first - this.#startMs) / 1000,
-      overheadSeconds: this.#connectedMs === undefined ? undefined : (this.#connectedMs - this.#startMs) / 1000,
-      usage: facts.usage,
-      chunks: facts.chunks,
+    const { requestId, endpoint, method } = this
+    const exchange = toExchange({
+      requestId,
+      endpoint,
+      method,
+      target: this.#req.url ?? '',
+      traceparent: this.#req.headers.traceparent,
+      tap: this.#tap,
+      status: this.#res.headersSent ? this.#res.statusCode : 499,
+      verdict: this.#verdict,
+      clientLeft,
+      cut: this.#cut,
+      startMs: this.#startMs,
+      connectedMs: this.#connectedMs,
+      endMs: this.#context.now(),
       requestBytes: this.#requestBytes,
       responseBytes: this.#responseBytes,
-    }
+    })
+    this.#context.onSettled(this, exchange)
   }
 
   /** For the queue of the tick: a function of its own, so that no closure is made for each chunk. */

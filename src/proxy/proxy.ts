@@ -2,7 +2,7 @@ import { Agent, createServer, type IncomingMessage, type Server, type ServerResp
 import type { Socket } from 'node:net'
 import type { Exchange, Phase } from '../ollama/exchange.ts'
 import type { RequestFacts } from '../ollama/request.ts'
-import { internalError, malformedRequest, notImplemented } from './errors.ts'
+import { badHost, internalError, malformedRequest, notImplemented } from './errors.ts'
 import { Forward, type ForwardContext } from './forward.ts'
 import { answerRaw } from './refusal.ts'
 
@@ -67,8 +67,9 @@ export function createProxy(options: ProxyOptions): Proxy {
     if (!forwards.has(socket)) socket.once('close', () => forwards.delete(socket))
     forwards.set(socket, forward)
     try {
-      if (isPlain(req)) forward.start()
-      else forward.refuse(notImplemented('a Transfer-Encoding other than chunked'))
+      if (!isPlain(req)) forward.refuse(notImplemented('a Transfer-Encoding other than chunked'))
+      else if (!hasOneHost(req)) forward.refuse(badHost())
+      else forward.start()
     } catch (error) {
       options.onInternalError(error, forward.requestId)
       forward.refuse(internalError())
@@ -79,6 +80,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     requestTimeout: 0,
     headersTimeout: HEADERS_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    requireHostHeader: false, // Node would answer by itself, and nothing would count it
   })
   server.on('request', handle)
   // Without these two, Node would answer "100 Continue" or 417 by itself. It is the upstream's to say.
@@ -89,8 +91,10 @@ export function createProxy(options: ProxyOptions): Proxy {
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const forward = forwards.get(socket)
-    if (forward !== undefined && current.has(forward)) forward.refuse(malformedRequest(error.code))
-    else if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+    const busy = forward !== undefined && current.has(forward)
+    const left = error.code === 'ECONNRESET' || !socket.writable || (busy && error.code === 'HPE_INVALID_EOF_STATE')
+    if (left) socket.destroy()
+    else if (busy) forward.refuse(malformedRequest(error.code))
     else options.onExchange(answerRaw(socket, malformedRequest(error.code), 'other'))
   })
 
@@ -120,4 +124,11 @@ export function createProxy(options: ProxyOptions): Proxy {
 function isPlain(req: IncomingMessage): boolean {
   const coding = req.headers['transfer-encoding']
   return coding === undefined || coding.trim().toLowerCase() === 'chunked'
+}
+
+/** HTTP/1.0 may leave it out. */
+function hasOneHost(req: IncomingMessage): boolean {
+  let hosts = 0
+  for (let i = 0; i < req.rawHeaders.length; i += 2) if (req.rawHeaders[i]?.toLowerCase() === 'host') hosts++
+  return hosts === 1 || (hosts === 0 && req.httpVersion === '1.0')
 }

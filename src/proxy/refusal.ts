@@ -10,7 +10,7 @@ import { REQUEST_ID } from './headers.ts'
 /** Answers on the bare socket a request that never became one (or a CONNECT), and gives its exchange. */
 export function answerRaw(socket: Socket, error: ProxyError, method: string): Exchange {
   const requestId = randomUUID()
-  const endpoint = matchEndpoint('')
+  const endpoint = matchEndpoint('*') // no path is known: no endpoint
   const body = errorBody(endpoint.errorShape, error)
   const head = [
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}`,

@@ -52,7 +52,13 @@ export class Tap {
   }
 
   requestFacts(): RequestFacts {
-    return this.#request?.facts() ?? EMPTY_REQUEST
+    try {
+      return this.#request?.facts() ?? EMPTY_REQUEST
+    } catch (error) {
+      this.#request = undefined
+      this.#onError(error)
+      return EMPTY_REQUEST
+    }
   }
 
   /** Call once, when the exchange is over. */

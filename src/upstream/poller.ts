@@ -29,16 +29,16 @@ export interface Poller {
 }
 
 const TIMEOUT_MS = 5000
+/** While Ollama does not answer, its return is to be seen soon. */
+const RETRY_MS = 1000
 /** `/api/tags` walks Ollama's disk: seldom, as long as it answers. */
-const TAGS_EVERY = 3
+const TAGS_INTERVALS = 3
 
-/** Asks the upstream now and then what it has, and keeps the last answer. Each question has one attempt in flight. */
+/** Asks the upstream now and then what it has, and keeps the last answer. Each question waits for its own answer only. */
 export function createPoller(options: PollerOptions): Poller {
   let state: UpstreamState = { installed: undefined, loaded: undefined }
-  let timer: NodeJS.Timeout | undefined
-  let round = 0
+  const timers = new Map<string, NodeJS.Timeout>()
   const stopped = new AbortController()
-  const busy = new Set<string>()
 
   async function ask<T>(path: string, parse: (json: unknown) => T | undefined, before: Answer<T> | undefined) {
     try {
@@ -51,37 +51,37 @@ export function createPoller(options: PollerOptions): Poller {
     }
   }
 
-  /** A slow answer to one question must not hold up the other, nor be asked for twice. */
-  async function once(path: string, work: () => Promise<void>): Promise<void> {
-    if (busy.has(path)) return
-    busy.add(path)
-    await work()
-    busy.delete(path)
+  async function askInstalled(): Promise<number> {
+    const installed = await ask('/api/tags', parseTags, state.installed)
+    state = { ...state, installed }
+    if (installed.failure !== undefined) return RETRY_MS
+    options.onInstalled(installed.value)
+    return options.intervalMs * TAGS_INTERVALS
   }
 
-  function poll(): void {
-    void once('/api/ps', async () => {
-      const loaded = await ask('/api/ps', parsePs, state.loaded)
-      state = { ...state, loaded }
-    })
-    if (round++ % TAGS_EVERY !== 0 && state.installed?.failure === undefined) return
-    void once('/api/tags', async () => {
-      const installed = await ask('/api/tags', parseTags, state.installed)
-      state = { ...state, installed }
-      if (installed.failure === undefined) options.onInstalled(installed.value)
+  async function askLoaded(): Promise<number> {
+    state = { ...state, loaded: await ask('/api/ps', parsePs, state.loaded) }
+    return options.intervalMs
+  }
+
+  /** Does the work now, and again when the milliseconds that it gives are over: never twice at once. */
+  function repeat(name: string, work: () => Promise<number>): void {
+    void work().then((delayMs) => {
+      if (stopped.signal.aborted) return
+      const timer = setTimeout(() => repeat(name, work), delayMs)
+      timers.set(name, timer.unref())
     })
   }
 
   return {
     state: () => state,
     start() {
-      poll()
-      timer = setInterval(poll, options.intervalMs)
-      timer.unref()
+      repeat('installed', askInstalled)
+      repeat('loaded', askLoaded)
     },
     stop() {
-      clearInterval(timer)
       stopped.abort()
+      for (const timer of timers.values()) clearTimeout(timer)
     },
   }
 }
