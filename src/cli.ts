@@ -54,7 +54,7 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
 
 async function dispatch(argv: readonly string[], terminal: Terminal): Promise<void> {
   const [first = 'serve', ...rest] = argv
-  const command = COMMANDS[first]
+  const command = rest.includes('--version') ? version : COMMANDS[first]
   if (command !== undefined) await command(rest, terminal)
   else if (LATER.has(first)) throw new UsageError(`the command "${first}" is not there yet in this version`)
   else throw new UsageError(`there is no command "${first}"`)
