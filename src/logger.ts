@@ -20,12 +20,24 @@ export interface LogOptions {
 /** What may wait for a slow reader of stdout. Beyond it lines are dropped, and counted: no stream ever waits for a log. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024
 
+/** Lines leave together: a write of its own for each costs a fifth of the proxy's work for a small request. */
+const BATCH = { minLength: 16 * 1024, periodicFlush: 100 }
+
 /** JSON lines with `time` (ISO 8601), `level` in words and `msg`. */
 export function createLogger(options: LogOptions): LogSink {
-  // With a minLength of 0 its flush() would not wait for what is on its way.
-  const destination = pino.destination({ dest: options.fd, sync: false, minLength: 1, maxLength: MAX_BUFFERED_BYTES })
+  const destination = pino.destination({ dest: options.fd, ...BATCH, sync: false, maxLength: MAX_BUFFERED_BYTES })
   destination.on('drop', options.onDrop)
-  destination.on('error', options.onDrop) // the reader is gone
+  destination.on('error', () => {
+    // The reader is gone. From here on pino would drop lines without a word.
+    options.onDrop()
+    destination.write = () => {
+      options.onDrop()
+      return true
+    }
+  })
+  // At the exit pino would write what is left and wait for ever for a reader that does not read, or is gone. What had to
+  // leave was flushed before; of a crash the last lines may be lost.
+  destination.flushSync = () => undefined
   const settings = {
     level: options.level,
     base: null,

@@ -1,5 +1,5 @@
-import { decodeLiteral, decodeString, type JsonValue } from './json-value.ts'
-import type { PathNode } from './paths.ts'
+import { decodeLiteral, unescape, type JsonValue } from './json-value.ts'
+import { ELEMENTS, type PathNode } from './paths.ts'
 
 export type OnValue = (path: string, value: JsonValue) => void
 
@@ -78,6 +78,7 @@ export class JsonScanner {
     this.#state = VALUE
     this.#levels = []
     this.#node = undefined
+    this.#escape = false
     this.#skipDepth = 0
   }
 
@@ -170,7 +171,7 @@ export class JsonScanner {
 
   #open(node: PathNode, isArray: boolean): void {
     this.#levels.push({ isArray, node })
-    this.#node = isArray ? node.children.get('[]') : undefined
+    this.#node = isArray ? node.children.get(ELEMENTS) : undefined
     this.#state = isArray ? VALUE : FIRST_KEY
   }
 
@@ -183,7 +184,7 @@ export class JsonScanner {
   #nextMember(): void {
     const level = this.#levels.at(-1)
     if (level?.isArray) {
-      this.#node = level.node.children.get('[]')
+      this.#node = level.node.children.get(ELEMENTS)
       this.#state = VALUE
     } else {
       this.#state = KEY
@@ -191,20 +192,29 @@ export class JsonScanner {
   }
 
   #readString(bytes: Buffer, start: number, end: number): number {
-    const limit = this.#state === IN_KEY ? MAX_KEY_BYTES : MAX_STRING_BYTES
+    const isKey = this.#state === IN_KEY
+    const limit = isKey ? MAX_KEY_BYTES : MAX_STRING_BYTES
     const close = this.#findQuote(bytes, start, end)
-    const stop = close === -1 ? end : close
-    const room = limit - this.#text.length
-    if (room > 0) this.#text += bytes.toString('latin1', start, Math.min(stop, start + room))
+    const stop = Math.min(close === -1 ? end : close, start + limit - this.#text.length)
+    if (close !== -1 && this.#text === '') {
+      this.#endString(isKey, bytes.toString('utf8', start, stop)) // the usual case: it lies in this piece
+      return close + 1
+    }
+    if (stop > start) this.#text += bytes.toString('latin1', start, stop)
     if (close === -1) return end
-    const text = decodeString(this.#text)
-    if (this.#state === IN_KEY) {
-      this.#node = this.#levels.at(-1)?.node.children.get(this.#foldCase ? text.toLowerCase() : text)
+    this.#endString(isKey, Buffer.from(this.#text, 'latin1').toString('utf8'))
+    return close + 1
+  }
+
+  #endString(isKey: boolean, raw: string): void {
+    const text = unescape(raw)
+    if (isKey) {
+      const key = this.#foldCase ? text.toLowerCase() : text
+      this.#node = key === ELEMENTS ? undefined : this.#levels.at(-1)?.node.children.get(key)
       this.#state = AFTER_KEY
     } else {
       this.#tell(text)
     }
-    return close + 1
   }
 
   #tell(value: JsonValue): void {

@@ -1,15 +1,14 @@
 /** What stands at a wanted place. `undefined` stands for an object or an array, whose contents are not kept. */
 export type JsonValue = string | number | boolean | null | undefined
 
-/** @param raw the JSON text between the quotes, a character a byte. A bad escape leaves the text as it stands. */
-export function decodeString(raw: string): string {
-  const text = Buffer.from(raw, 'latin1').toString('utf8')
-  if (!raw.includes('\\')) return text
+/** The text of a JSON string, from what stands between its quotes. A bad escape leaves it as it stands. */
+export function unescape(raw: string): string {
+  if (!raw.includes('\\')) return raw
   try {
-    const decoded: unknown = JSON.parse(`"${text}"`)
-    return typeof decoded === 'string' ? decoded : text
+    const text: unknown = JSON.parse(`"${raw}"`)
+    return typeof text === 'string' ? text : raw
   } catch {
-    return text // cut in the middle of an escape, or no JSON
+    return raw // cut in the middle of an escape, or no JSON
   }
 }
 

@@ -7,7 +7,7 @@ export const MAX_LINE_BYTES = 64 * 1024
 export interface LineSink {
   /** A whole line, without its end, lying in `bytes` from `start` to `end`; `bytes` is not changed afterwards. */
   line(bytes: Buffer, start: number, end: number): void
-  /** The next part of a line that is longer than MAX_LINE_BYTES. */
+  /** The next part of a line that is longer than MAX_LINE_BYTES; the first part is longer already. */
   longLine(bytes: Buffer, start: number, end: number): void
   /** The long line is over. */
   longLineEnd(): void
@@ -52,9 +52,11 @@ export class LineReader {
     this.#size += bytes.length - start
     if (this.#size <= MAX_LINE_BYTES) return
     this.#long = true
-    for (const part of this.#parts) this.#sink.longLine(part, 0, part.length)
+    // In one piece: who takes it tells by how it begins what it is.
+    const line = Buffer.concat(this.#parts)
     this.#parts = []
     this.#size = 0
+    this.#sink.longLine(line, 0, line.length)
   }
 
   #join(bytes: Buffer, start: number, end: number): void {

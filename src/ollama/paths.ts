@@ -11,6 +11,8 @@ export interface PathNode {
   readonly children: Map<string, PathNode>
 }
 
+/** The step to the elements of an array. A key that is written like it is no such step. */
+export const ELEMENTS = '[]'
 const STEP = /\[\]|[^.[\]]+/g
 
 export function compilePaths(paths: readonly string[]): PathNode {

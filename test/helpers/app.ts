@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import pino from 'pino'
+import { createApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
+import { readSamples, type Samples } from './samples.ts'
+
+/** A receipt, or any other log line. */
+export type LogLine = Readonly<Record<string, unknown>>
+
+export interface RunningApp {
+  readonly proxyPort: number
+  readonly adminPort: number
+  readonly proxyUrl: string
+  readonly adminUrl: string
+  /** All log lines so far. */
+  readonly log: readonly LogLine[]
+  /** Waits until so many requests have their receipt, and gives all receipts so far. */
+  readonly receipts: (count: number) => Promise<readonly LogLine[]>
+  readonly samples: () => Promise<Samples>
+  readonly close: () => Promise<void>
+}
+
+/** The whole product in this process, on free ports, in front of the given upstream. */
+export async function startApp(upstreamPort: number, env: Record<string, string> = {}): Promise<RunningApp> {
+  const config = loadConfig(
+    {
+      OLLASCOPE_UPSTREAM: `http://127.0.0.1:${upstreamPort}`,
+      OLLASCOPE_LISTEN: '127.0.0.1:0',
+      OLLASCOPE_ADMIN_LISTEN: '127.0.0.1:0',
+      OLLASCOPE_DRAIN_TIMEOUT: '0s',
+      ...env,
+    },
+    () => {
+      throw new Error('no files here')
+    },
+  )
+  const log: LogLine[] = []
+  const written = new EventTarget()
+  const logger = pino(
+    { base: null, formatters: { level: (label) => ({ level: label }) } },
+    {
+      write(line: string) {
+        log.push(JSON.parse(line) as LogLine)
+        written.dispatchEvent(new Event('line'))
+      },
+    },
+  )
+  const version = { version: '0.0.0-test', revision: 'test' }
+  const app = createApp(config, { logger, version, nodeVersion: '0.0.0', now: () => performance.now() })
+  const { proxy, admin } = await app.start()
+  const adminUrl = `http://127.0.0.1:${admin.port}`
+  const receipts = () => log.filter(({ msg }) => msg === 'request')
+  return {
+    proxyPort: proxy.port,
+    adminPort: admin.port,
+    proxyUrl: `http://127.0.0.1:${proxy.port}`,
+    adminUrl,
+    log,
+    async receipts(count) {
+      while (receipts().length < count) await once(written, 'line')
+      return receipts()
+    },
+    async samples() {
+      return readSamples(await (await fetch(`${adminUrl}/metrics`)).text())
+    },
+    close: () => app.close(),
+  }
+}

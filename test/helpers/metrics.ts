@@ -1,0 +1,29 @@
+import { TEXT, renderMetrics } from '../../src/metrics/exposition.ts'
+import { ModelLabels } from '../../src/metrics/labels.ts'
+import { recordExchange } from '../../src/metrics/record.ts'
+import { createMetrics } from '../../src/metrics/registry.ts'
+import type { Exchange } from '../../src/ollama/exchange.ts'
+import { readSamples } from './samples.ts'
+
+/** Metrics as the app puts them together, and what they say. */
+export function createTestMetrics(
+  modelLimit = 100,
+  live = { activeRequests: () => 0, oldestRequestAgeSeconds: () => 0 },
+) {
+  const { registry, metrics } = createMetrics(live, { version: '1.2.3', revision: 'abc', nodeVersion: '24.0.0' })
+  const models = new ModelLabels(modelLimit, () => metrics.labelOverflow.inc({ label: 'model' }))
+  const text = () =>
+    renderMetrics(registry, TEXT, (error) => {
+      throw error
+    })
+  return {
+    registry,
+    metrics,
+    models,
+    text,
+    samples: async () => readSamples(await text()),
+    record: (...exchanges: readonly Exchange[]) => {
+      for (const exchange of exchanges) recordExchange(metrics, models, exchange)
+    },
+  }
+}

@@ -1,0 +1,187 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createPoller, type Poller } from '../../../src/upstream/poller.ts'
+
+interface Question {
+  readonly path: string
+  readonly signal: AbortSignal
+  readonly answer: (json: unknown) => Promise<void>
+  readonly fail: (reason: unknown) => Promise<void>
+}
+
+const INTERVAL = 10_000
+const tags = (...names: string[]) => ({ models: names.map((name) => ({ name, digest: 'd' })) })
+
+/** A poller whose questions wait for the test to answer them. */
+function createAsked() {
+  const questions: Question[] = []
+  const listed: string[][] = []
+  const poller: Poller = createPoller({
+    intervalMs: INTERVAL,
+    getJson(path, signal) {
+      const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+      const settled = () => vi.advanceTimersByTimeAsync(0)
+      questions.push({
+        path,
+        signal,
+        answer: (json) => (resolve(json), settled().then(() => undefined)),
+        fail: (reason) => (reject(reason), settled().then(() => undefined)),
+      })
+      return promise
+    },
+    onInstalled: (models) => listed.push(models.map(({ name }) => name)),
+  })
+  const asked = (path: string) => questions.filter((question) => question.path === path)
+  return {
+    poller,
+    listed,
+    ps: () => asked('/api/ps'),
+    tags: () => asked('/api/tags'),
+    last: (path: '/api/ps' | '/api/tags') => asked(path).at(-1) ?? expect.fail(`no question for ${path}`),
+    rounds: (count: number) => vi.advanceTimersByTimeAsync(count * INTERVAL),
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('createPoller', () => {
+  it('asks nothing before it is started, and both at once then', () => {
+    const { poller, ps, tags } = createAsked()
+    expect([ps().length, tags().length]).toEqual([0, 0])
+    expect(poller.state()).toEqual({ installed: undefined, loaded: undefined })
+    poller.start()
+    expect([ps().length, tags().length]).toEqual([1, 1])
+    expect(poller.state()).toEqual({ installed: undefined, loaded: undefined })
+    poller.stop()
+  })
+
+  it('tells what it was answered', async () => {
+    const { poller, listed, last } = createAsked()
+    poller.start()
+    await last('/api/ps').answer({ models: [{ name: 'a', size: 5, size_vram: 5 }] })
+    await last('/api/tags').answer(tags('a', 'b'))
+    const { loaded, installed } = poller.state()
+    expect(loaded).toMatchObject({ value: [{ name: 'a', sizeBytes: 5 }], failure: undefined })
+    expect(installed).toMatchObject({ value: [{ name: 'a' }, { name: 'b' }], failure: undefined })
+    expect(listed).toEqual([['a', 'b']])
+    poller.stop()
+  })
+
+  it('has one attempt for each question in flight', async () => {
+    const { poller, ps, tags: asked, last, rounds } = createAsked()
+    poller.start()
+    await rounds(4)
+    expect([ps().length, asked().length]).toEqual([1, 1])
+    await last('/api/ps').answer({ models: [] })
+    await rounds(1)
+    expect([ps().length, asked().length]).toEqual([2, 1])
+    poller.stop()
+  })
+
+  it('a slow /api/ps does not hold up /api/tags', async () => {
+    const { poller, ps, tags: asked, last, rounds } = createAsked()
+    poller.start()
+    await last('/api/tags').answer(tags('a'))
+    await rounds(3)
+    expect([ps().length, asked().length]).toEqual([1, 2])
+    await last('/api/tags').answer(tags('b'))
+    expect(poller.state()).toMatchObject({ installed: { value: [{ name: 'b' }] } })
+    expect(poller.state().loaded).toBeUndefined()
+    poller.stop()
+  })
+
+  it('asks for /api/tags seldom while it is answered', async () => {
+    const { poller, ps, tags: asked, last, rounds } = createAsked()
+    poller.start()
+    const counts: number[] = []
+    for (let round = 0; round < 7; round++) {
+      await last('/api/ps').answer({ models: [] })
+      if (asked().length > (counts.at(-1) ?? 0)) await last('/api/tags').answer(tags('a'))
+      counts.push(asked().length)
+      await rounds(1)
+    }
+    expect(counts).toEqual([1, 1, 1, 2, 2, 2, 3])
+    expect(ps()).toHaveLength(8)
+    poller.stop()
+  })
+
+  it('asks for /api/tags each second while it is not answered', async () => {
+    const { poller, ps, tags: asked, last } = createAsked()
+    poller.start()
+    for (let second = 0; second < 5; second++) {
+      await last('/api/tags').fail(new Error('gone'))
+      expect(asked()).toHaveLength(second + 1)
+      await vi.advanceTimersByTimeAsync(1000)
+    }
+    expect(asked()).toHaveLength(6)
+    expect(ps()).toHaveLength(1)
+    poller.stop()
+  })
+
+  it('keeps both answers, whichever comes first', async () => {
+    for (const order of [['/api/ps', '/api/tags'] as const, ['/api/tags', '/api/ps'] as const]) {
+      const { poller, last } = createAsked()
+      poller.start()
+      for (const path of order) await last(path).answer(tags('a'))
+      expect(poller.state(), order.join()).toMatchObject({
+        installed: { value: [{ name: 'a' }] },
+        loaded: { value: [{ name: 'a' }] },
+      })
+      poller.stop()
+    }
+  })
+
+  it.each([
+    ['an error', new Error('connection refused'), 'connection refused'],
+    ['something else', 'odd', 'odd'],
+  ])('keeps the last answer where the next is %s', async (_what, reason, failure) => {
+    const { poller, listed, last, rounds } = createAsked()
+    poller.start()
+    await last('/api/ps').answer({ models: [{ name: 'a' }] })
+    await last('/api/tags').answer(tags('a'))
+    await rounds(3)
+    await last('/api/ps').fail(reason)
+    await last('/api/tags').fail(reason)
+    expect(poller.state()).toMatchObject({
+      loaded: { value: [{ name: 'a' }], failure },
+      installed: { value: [{ name: 'a' }], failure },
+    })
+    expect(listed).toEqual([['a']])
+    await rounds(1)
+    await last('/api/ps').answer({ models: [] })
+    await last('/api/tags').answer(tags())
+    expect(poller.state()).toEqual({
+      loaded: { value: [], failure: undefined },
+      installed: { value: [], failure: undefined },
+    })
+    poller.stop()
+  })
+
+  it('says where an answer is not one of Ollama’s', async () => {
+    const { poller, listed, last } = createAsked()
+    poller.start()
+    await last('/api/ps').answer([])
+    await last('/api/tags').answer('<html>')
+    expect(poller.state()).toEqual({
+      loaded: { value: undefined, failure: "the answer to /api/ps is not Ollama's" },
+      installed: { value: undefined, failure: "the answer to /api/tags is not Ollama's" },
+    })
+    expect(listed).toEqual([])
+    poller.stop()
+  })
+
+  it('ends with what is in flight', async () => {
+    const { poller, ps, last, rounds } = createAsked()
+    poller.start()
+    expect(last('/api/ps').signal.aborted).toBe(false)
+    poller.stop()
+    expect(last('/api/ps').signal.aborted).toBe(true)
+    expect(last('/api/tags').signal.aborted).toBe(true)
+    await rounds(9)
+    expect(ps()).toHaveLength(1)
+  })
+})
