@@ -68,9 +68,9 @@ export function notImplemented(what: string): ProxyError {
   return proxyError(501, 'caller_error', 'bad_request', `${what} is not supported`)
 }
 
-/** RFC 9112, section 3.2: with none or two the upstream could take another for the host than the proxy does. */
-export function badHost(): ProxyError {
-  return proxyError(400, 'caller_error', 'bad_request', 'a request needs exactly one Host header')
+/** RFC 9112, section 3.2. */
+export function twoHosts(): ProxyError {
+  return proxyError(400, 'caller_error', 'bad_request', 'the request has more than one Host header; send one')
 }
 
 /** What the HTTP parser refused, by the code of its error. */

@@ -1,14 +1,15 @@
 import type { Agent, ClientRequest, IncomingMessage, InformationEvent, ServerResponse } from 'node:http'
+import { request as httpRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import { matchEndpoint, type Endpoint } from '../ollama/endpoints.ts'
 import type { Exchange, Phase } from '../ollama/exchange.ts'
 import type { Verdict } from '../ollama/outcome.ts'
 import type { RequestFacts } from '../ollama/request.ts'
-import { errorBody, upstreamError, type ProxyError } from './errors.ts'
-import { pairs, REQUEST_ID, requestHeaders, requestIdOf, responseHeaders } from './headers.ts'
+import { answerError, linger } from './answer.ts'
+import { internalError, upstreamError, type ProxyError } from './errors.ts'
+import { asObject, pairs, requestHeaders, requestIdOf, responseHeaders } from './headers.ts'
 import { toExchange } from './settlement.ts'
 import { Tap } from './tap.ts'
-import { asObject, openUpstreamRequest } from './upstream-request.ts'
 
 /** What every exchange of one proxy shares. */
 export interface ForwardContext {
@@ -18,19 +19,22 @@ export interface ForwardContext {
   readonly agent: Agent
   /** Monotonic milliseconds. */
   readonly now: () => number
+  /** An observer threw: this exchange lost numbers, and nothing else. */
   readonly onObserverError: (error: unknown, requestId: string) => void
+  /** The proxy itself failed at this exchange, which ends with an error of its own. */
+  readonly onInternalError: (error: unknown, requestId: string) => void
   /** Called exactly once for each exchange. */
   readonly onSettled: (forward: Forward, exchange: Exchange) => void
 }
-
-/** How long a client may go on sending a body whose answer it already has, before its connection is closed. */
-const LINGER_MS = 5000
 
 /** Carries one request to the upstream and its response back, byte for byte, and tells at the end what happened. */
 export class Forward {
   readonly requestId: string
   readonly endpoint: Endpoint
   readonly method: string
+  readonly socket: Socket
+  /** Where the list of the exchanges under way has this one. */
+  place = 0
   readonly #context: ForwardContext
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
@@ -53,6 +57,7 @@ export class Forward {
     this.#context = context
     this.#req = req
     this.#res = res
+    this.socket = req.socket
     this.#startMs = context.now()
     this.requestId = requestIdOf(req.headers['x-request-id'])
     this.method = req.method ?? ''
@@ -76,16 +81,20 @@ export class Forward {
   start(): void {
     const { upstream, agent, hostHeader } = this.#context
     const req = this.#req
-    const headers = requestHeaders(req.rawHeaders, req.headers.connection, this.requestId, hostHeader)
-    const framed = req.headers['transfer-encoding'] !== undefined || req.headers['content-length'] !== undefined
+    const chunked = req.headers['transfer-encoding'] !== undefined
+    const headers = requestHeaders(req.rawHeaders, req.headers.connection, this.requestId, hostHeader, chunked)
+    // HTTP/1.0 needs no Host, the HTTP/1.1 that goes on does. RFC 9110, section 7.2.
+    if (req.httpVersion === '1.0' && req.headers.host === undefined) headers.push('Host', new URL(upstream.url).host)
     const to = { host: upstream.host, port: upstream.port, agent, method: this.method, path: req.url ?? '/' }
-    const upstreamReq = openUpstreamRequest(to, headers, framed)
+    const upstreamReq = httpRequest({ ...to, headers, setDefaultHeaders: false })
     this.#upstreamReq = upstreamReq
     upstreamReq.on('socket', (socket) => this.#onSocket(socket))
     upstreamReq.on('response', (response) => this.#onResponse(response))
-    upstreamReq.on('error', (error) => this.#onUpstreamError(error))
     upstreamReq.on('information', (info) => this.#onInformation(info))
-    if (framed) this.#pumpRequest(upstreamReq)
+    upstreamReq.on('error', (error) => this.#onUpstreamError(error))
+    // It may also end without any error: an upstream that switches protocols unasked, for one.
+    upstreamReq.on('close', () => this.#onUpstreamError({ code: 'ECONNRESET', message: 'closed' }))
+    if (chunked || req.headers['content-length'] !== undefined) this.#pumpRequest(upstreamReq)
     else upstreamReq.end()
   }
 
@@ -99,15 +108,7 @@ export class Forward {
       this.#cutClient()
       return
     }
-    const body = Buffer.from(errorBody(this.endpoint.errorShape, error))
-    res.sendDate = true
-    const headers = ['Content-Type', 'application/json; charset=utf-8', 'Content-Length', String(body.length)]
-    headers.push(REQUEST_ID, this.requestId)
-    if (!this.#req.complete) headers.push('Connection', 'close')
-    res.writeHead(error.status, headers)
-    if (this.method !== 'HEAD') this.#responseBytes = body.length
-    res.end(body)
-    this.#linger()
+    this.#responseBytes = answerError(this.#req, res, this.endpoint.errorShape, error, this.requestId)
   }
 
   #pumpRequest(upstreamReq: ClientRequest): void {
@@ -142,7 +143,7 @@ export class Forward {
     if (res.headersSent || this.#req.httpVersion === '1.0') return
     if (info.statusCode === 100 && this.#req.headers.expect !== undefined) res.writeContinue()
     else if (info.statusCode === 102) res.writeProcessing()
-    else if (info.statusCode === 103) res.writeEarlyHints(asObject(info.rawHeaders))
+    else if (info.statusCode === 103) writeHints(res, info.rawHeaders)
   }
 
   #onResponse(upstreamRes: IncomingMessage): void {
@@ -155,16 +156,22 @@ export class Forward {
       contentEncoding: headers['content-encoding'],
     })
     res.sendDate = false // the upstream's Date is passed on
-    res.writeHead(
-      upstreamRes.statusCode ?? 502,
-      upstreamRes.statusMessage ?? '',
-      responseHeaders(upstreamRes.rawHeaders, headers.connection, this.requestId),
-    )
+    try {
+      res.writeHead(
+        upstreamRes.statusCode ?? 0,
+        upstreamRes.statusMessage ?? '',
+        responseHeaders(upstreamRes.rawHeaders, headers.connection, this.requestId, this.#answersChunked(upstreamRes)),
+      )
+    } catch (error) {
+      // Node reads what it refuses to write: a status below 100, a control character in the reason.
+      this.refuse(upstreamError({ code: 'HPE_INVALID', message: String(error) }, this.#context.upstream.url))
+      return
+    }
     upstreamRes.on('data', (bytes: Buffer) => {
       this.#pending.push(bytes)
       this.#queueFlush()
     })
-    upstreamRes.on('end', () => this.#flush())
+    upstreamRes.on('end', () => flush(this))
     upstreamRes.on('error', () => undefined) // 'close' follows, and decides
     upstreamRes.on('close', () => {
       if (!upstreamRes.complete) this.#onCut()
@@ -190,7 +197,7 @@ export class Forward {
     if (upstreamRes.complete && upstreamRes.readableLength === 0) {
       if (upstreamRes.rawTrailers.length > 0) res.addTrailers(pairs(upstreamRes.rawTrailers))
       res.end(bytes)
-      this.#linger()
+      linger(this.#req)
     } else if (bytes === undefined) {
       res.flushHeaders()
     } else if (!res.write(bytes)) {
@@ -203,9 +210,14 @@ export class Forward {
     for (const chunk of pending) this.#tap.response(chunk, now)
   }
 
-  #onUpstreamError(error: NodeJS.ErrnoException): void {
+  #onUpstreamError(error: { readonly code?: string | undefined; readonly message: string }): void {
     // After the response's head its own end tells what happened: an upstream may well stop reading a body it refused.
     if (this.#upstreamRes === undefined) this.refuse(upstreamError(error, this.#context.upstream.url))
+  }
+
+  #answersChunked({ headers, statusCode }: IncomingMessage): boolean {
+    const bodyless = this.method === 'HEAD' || statusCode === 204 || statusCode === 304
+    return headers['transfer-encoding'] !== undefined && !bodyless && this.#req.httpVersion !== '1.0'
   }
 
   /** The upstream's answer has no end. Neither may the client's have one. */
@@ -219,18 +231,10 @@ export class Forward {
   #cutClient(): void {
     const { socket } = this.#res
     // Where the end of the connection is the end of the body, only a reset says that something is missing.
-    if (this.#req.httpVersion === '1.0') socket?.resetAndDestroy()
-    else socket?.destroySoon()
-  }
-
-  /** Answered before the body was through: read on for a while, since closing at once would destroy the answer. */
-  #linger(): void {
-    if (this.#req.complete) return
-    this.#req.resume()
-    const { socket } = this.#req
-    const timer = setTimeout(() => socket.destroy(), LINGER_MS)
-    timer.unref()
-    this.#req.once('close', () => clearTimeout(timer))
+    if (socket && this.#req.httpVersion === '1.0') socket.resetAndDestroy()
+    else if (socket) socket.destroySoon()
+    // Pipelined, and not its turn yet: the answers before it, and what there is of this one, go first.
+    else this.#res.once('socket', () => process.nextTick(() => this.#cutClient()))
   }
 
   #onClientClose(): void {
@@ -260,9 +264,23 @@ export class Forward {
   }
 
   /** For the queue of the tick: a function of its own, so that no closure is made for each chunk. */
-  static flush(forward: Forward): void {
-    forward.#flush()
+  static readonly flush = (forward: Forward): void => {
+    try {
+      forward.#flush()
+    } catch (error) {
+      forward.#context.onInternalError(error, forward.requestId)
+      forward.refuse(internalError())
+    }
   }
 }
 
-const flush = (forward: Forward): void => Forward.flush(forward)
+const { flush } = Forward
+
+function writeHints(res: ServerResponse, raw: readonly string[]): void {
+  try {
+    // Node looks for `link` in lower case, and sends nothing without it.
+    res.writeEarlyHints(asObject(raw.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : text))))
+  } catch {
+    return // Node refuses some Link values; a hint may be left out, the answer follows
+  }
+}

@@ -37,12 +37,14 @@ function namedByConnection(connection: string | undefined): ReadonlySet<string> 
  * What goes to the upstream: everything but what speaks of the client's connection, and the request id.
  * A chunked body stays chunked, whatever the method is: a body without framing would become the next request.
  * @param host replaces the client's Host where given
+ * @param chunked whether the body is: without a last chunk there is no place for trailers, and Node refuses to name any
  */
 export function requestHeaders(
   raw: RawHeaders,
   connection: string | undefined,
   requestId: string,
   host: string | undefined,
+  chunked: boolean,
 ): string[] {
   const named = namedByConnection(connection)
   const headers: string[] = []
@@ -51,20 +53,30 @@ export function requestHeaders(
     const value = raw[i + 1] ?? ''
     const lower = name.toLowerCase()
     if (lower === 'x-request-id' || HOP_BY_HOP.has(lower) || named.has(lower)) continue
+    if (lower === 'trailer' && !chunked) continue
     headers.push(name, lower === 'host' ? (host ?? value) : value)
   }
   headers.push(REQUEST_ID, requestId)
   return headers
 }
 
-/** What goes to the client: Node frames the body anew, so the upstream's transfer coding stays behind too. */
-export function responseHeaders(raw: RawHeaders, connection: string | undefined, requestId: string): string[] {
+/**
+ * What goes to the client: Node frames the body anew, so the upstream's transfer coding stays behind too.
+ * @param chunked whether the client's body will be
+ */
+export function responseHeaders(
+  raw: RawHeaders,
+  connection: string | undefined,
+  requestId: string,
+  chunked: boolean,
+): string[] {
   const named = namedByConnection(connection)
   const headers: string[] = []
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? ''
     const lower = name.toLowerCase()
     if (lower === 'x-request-id' || lower === 'transfer-encoding' || HOP_BY_HOP.has(lower) || named.has(lower)) continue
+    if (lower === 'trailer' && !chunked) continue
     headers.push(name, raw[i + 1] ?? '')
   }
   headers.push(REQUEST_ID, requestId)
@@ -76,4 +88,19 @@ export function pairs(raw: RawHeaders): [string, string][] {
   const result: [string, string][] = []
   for (let i = 0; i + 1 < raw.length; i += 2) result.push([raw[i] ?? '', raw[i + 1] ?? ''])
   return result
+}
+
+/** Header fields as an object: a string for each name, an array where it was repeated. */
+export function asObject(raw: readonly string[]): Record<string, string | string[]> {
+  const names = new Map<string, string>()
+  const object = Object.create(null) as Record<string, string | string[]> // any name may come, `__proto__` too
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? ''
+    const value = raw[i + 1] ?? ''
+    const key = names.get(name.toLowerCase()) ?? name
+    names.set(name.toLowerCase(), key)
+    const before = object[key]
+    object[key] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]
+  }
+  return object
 }

@@ -2,8 +2,9 @@ import { Agent, createServer, type IncomingMessage, type Server, type ServerResp
 import type { Socket } from 'node:net'
 import type { Exchange, Phase } from '../ollama/exchange.ts'
 import type { RequestFacts } from '../ollama/request.ts'
-import { badHost, internalError, malformedRequest, notImplemented } from './errors.ts'
+import { internalError, malformedRequest, notImplemented, twoHosts } from './errors.ts'
 import { Forward, type ForwardContext } from './forward.ts'
+import { InFlightList } from './in-flight-list.ts'
 import { answerRaw } from './refusal.ts'
 
 export interface ProxyOptions {
@@ -40,22 +41,24 @@ export interface Proxy {
 
 /** How long a connection may take to send a request's head. Bodies and answers have no limit in time. */
 const HEADERS_TIMEOUT_MS = 60_000
+/** Ollama itself takes 1 MiB; this is more than any client is known to send, and bounds what a stranger can make us hold. */
+const MAX_HEADER_BYTES = 64 * 1024
 /** Longer than the 60 s that load balancers keep an idle connection, so that they close it and not we. */
 const KEEP_ALIVE_MS = 75_000
 
 /** A transparent reverse proxy: what comes in goes out unchanged, and every exchange is told when it is over. */
 export function createProxy(options: ProxyOptions): Proxy {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 1024, scheduling: 'lifo' })
-  const forwards = new Map<Socket, Forward>()
-  const current = new Set<Forward>()
+  const current = new InFlightList<Forward>()
   const context: ForwardContext = {
     upstream: options.upstream,
     hostHeader: options.hostHeader,
     agent,
     now: options.now,
     onObserverError: options.onObserverError,
+    onInternalError: options.onInternalError,
     onSettled(forward, exchange) {
-      current.delete(forward)
+      current.remove(forward)
       options.onExchange(exchange)
     },
   }
@@ -63,12 +66,9 @@ export function createProxy(options: ProxyOptions): Proxy {
   function handle(req: IncomingMessage, res: ServerResponse): void {
     const forward = new Forward(context, req, res)
     current.add(forward)
-    const { socket } = req
-    if (!forwards.has(socket)) socket.once('close', () => forwards.delete(socket))
-    forwards.set(socket, forward)
     try {
       if (!isPlain(req)) forward.refuse(notImplemented('a Transfer-Encoding other than chunked'))
-      else if (!hasOneHost(req)) forward.refuse(badHost())
+      else if (hasTwoHosts(req)) forward.refuse(twoHosts())
       else forward.start()
     } catch (error) {
       options.onInternalError(error, forward.requestId)
@@ -80,7 +80,8 @@ export function createProxy(options: ProxyOptions): Proxy {
     requestTimeout: 0,
     headersTimeout: HEADERS_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    requireHostHeader: false, // Node would answer by itself, and nothing would count it
+    maxHeaderSize: MAX_HEADER_BYTES,
+    requireHostHeader: false, // the upstream says what it thinks of that
   })
   server.on('request', handle)
   // Without these two, Node would answer "100 Continue" or 417 by itself. It is the upstream's to say.
@@ -90,25 +91,24 @@ export function createProxy(options: ProxyOptions): Proxy {
     options.onExchange(answerRaw(socket, notImplemented('CONNECT'), req.method ?? 'CONNECT'))
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    const forward = forwards.get(socket)
-    const busy = forward !== undefined && current.has(forward)
-    const left = error.code === 'ECONNRESET' || !socket.writable || (busy && error.code === 'HPE_INVALID_EOF_STATE')
-    if (left) socket.destroy()
-    else if (busy) forward.refuse(malformedRequest(error.code))
+    const forward = current.list.findLast((one) => one.socket === socket)
+    const leftEarly = forward !== undefined && error.code === 'HPE_INVALID_EOF_STATE'
+    if (error.code === 'ECONNRESET' || !socket.writable || leftEarly) socket.destroy()
+    else if (forward !== undefined) forward.refuse(malformedRequest(error.code))
     else options.onExchange(answerRaw(socket, malformedRequest(error.code), 'other'))
   })
 
   return {
     server,
     inFlight: () =>
-      [...current].map((forward) => ({
+      current.list.map((forward) => ({
         requestId: forward.requestId,
         method: forward.method,
         endpoint: forward.endpoint.label,
         ...forward.status(),
       })),
     get inFlightCount() {
-      return current.size
+      return current.list.length
     },
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
@@ -126,9 +126,12 @@ function isPlain(req: IncomingMessage): boolean {
   return coding === undefined || coding.trim().toLowerCase() === 'chunked'
 }
 
-/** HTTP/1.0 may leave it out. */
-function hasOneHost(req: IncomingMessage): boolean {
+/** Of two, the upstream could take the other. One that is missing is the upstream's to refuse. */
+function hasTwoHosts(req: IncomingMessage): boolean {
   let hosts = 0
-  for (let i = 0; i < req.rawHeaders.length; i += 2) if (req.rawHeaders[i]?.toLowerCase() === 'host') hosts++
-  return hosts === 1 || (hosts === 0 && req.httpVersion === '1.0')
+  for (let i = 0; i < req.rawHeaders.length; i += 2) {
+    const name = req.rawHeaders[i]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1
 }

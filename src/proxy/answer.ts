@@ -1,0 +1,34 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ErrorShape } from '../ollama/endpoints.ts'
+import { errorBody, type ProxyError } from './errors.ts'
+import { REQUEST_ID } from './headers.ts'
+
+/** How long a client may go on sending a body whose answer it already has, before its connection is closed. */
+const LINGER_MS = 5000
+
+/** Answers a request with an error of the proxy's own. @returns the bytes of the body that the client gets. */
+export function answerError(
+  req: IncomingMessage,
+  res: ServerResponse,
+  shape: ErrorShape,
+  error: ProxyError,
+  requestId: string,
+): number {
+  const body = Buffer.from(errorBody(shape, error))
+  const headers = ['Content-Type', 'application/json; charset=utf-8', 'Content-Length', String(body.length)]
+  headers.push(REQUEST_ID, requestId)
+  if (!req.complete) headers.push('Connection', 'close')
+  res.writeHead(error.status, headers)
+  res.end(body)
+  linger(req)
+  return req.method === 'HEAD' ? 0 : body.length
+}
+
+/** Answered before the body was through: read on for a while, since closing at once would destroy the answer. */
+export function linger(req: IncomingMessage): void {
+  if (req.complete) return
+  req.resume()
+  const timer = setTimeout(() => req.socket.destroy(), LINGER_MS)
+  timer.unref()
+  req.once('close', () => clearTimeout(timer))
+}
