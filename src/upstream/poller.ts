@@ -60,7 +60,8 @@ export function createPoller(options: PollerOptions): Poller {
   }
 
   async function askLoaded(): Promise<number> {
-    state = { ...state, loaded: await ask('/api/ps', parsePs, state.loaded) }
+    const loaded = await ask('/api/ps', parsePs, state.loaded)
+    state = { ...state, loaded } // only now: the other answer may have come meanwhile
     return options.intervalMs
   }
 
