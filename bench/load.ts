@@ -5,7 +5,7 @@
 //   paced:   the same, 10 ms apart
 // Prints one line of JSON. Every body is decoded and its length checked: a proxy that loses a byte fails here.
 import net from 'node:net'
-import { ANSWER, LAST_LINE, LINE_BYTES, transitMs } from './lines.ts'
+import { ANSWER, BODY, LAST_LINE, LINE_BYTES, isStamped, queries, transitMs } from './lines.ts'
 import { ResponseReader } from './reader.ts'
 
 export interface LoadResult {
@@ -14,8 +14,6 @@ export interface LoadResult {
   firstMs: number[]
   transitMs: number[]
 }
-
-const BODY = JSON.stringify({ model: 'llama3.2:1b', messages: [{ role: 'user', content: 'Why is the sky blue?' }] })
 
 const [, , portText, scenario = 'request', connectionsText, countText] = process.argv
 const port = Number(portText)
@@ -32,12 +30,7 @@ function request(query: string): Buffer {
 
 const stream = scenario !== 'request'
 const paced = scenario === 'paced'
-const QUERIES: Record<string, string> = {
-  burst: `?chunks=${count}`,
-  flood: `?chunks=${count}&join=100`,
-  paced: `?chunks=${count}&pace=10`,
-}
-const bytes = request(QUERIES[scenario] ?? '')
+const bytes = request(queries(count)[scenario] ?? '')
 const expected = stream ? LINE_BYTES * (count - 1) + LAST_LINE.length : ANSWER.length
 const result: LoadResult = { done: 0, wallMs: 0, firstMs: [], transitMs: [] }
 let left = stream ? connections : count
@@ -57,7 +50,7 @@ function noteLines(data: Buffer): void {
   // A line may be split over two reads: then its tail has no stamp, and it is left out.
   let at = data.indexOf('{"model"')
   while (at !== -1 && at + LINE_BYTES <= data.length) {
-    if (data[at + LINE_BYTES - 1] === 10) result.transitMs.push(transitMs(data, at, now))
+    if (data[at + LINE_BYTES - 1] === 10 && isStamped(data, at)) result.transitMs.push(transitMs(data, at, now))
     at = data.indexOf('{"model"', at + LINE_BYTES - 1)
   }
 }

@@ -43,7 +43,7 @@ function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const req = http.get({ port, host: '127.0.0.1', path: '/api/version', agent: false }, (res) => {
       res.resume()
-      resolve(res.statusCode === 200)
+      resolve((res.statusCode ?? 500) < 500)
     })
     req.setTimeout(1000, () => req.destroy())
     req.on('error', () => {

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { queries } from './lines.ts'
 import type { LoadResult } from './load.ts'
 import { end, sleep, startProxy } from './process.ts'
 import { print, type Sample } from './table.ts'
@@ -22,6 +23,7 @@ const SCENARIOS = {
 type Scenario = keyof typeof SCENARIOS
 
 const ALL = ['bare-tcp', 'bare-node-http', 'express-hpm', 'hpm-ejected', 'hpm-fixed', 'core']
+const WARM_UP_LINES = 500
 const LOAD_LIMIT_MS = 120_000
 
 const { values, positionals } = parseArgs({
@@ -59,6 +61,12 @@ function chosenProxies(): Map<string, string | undefined> {
   return proxies
 }
 
+/** Every target that a load asks for, the warm-up's among them. */
+function targets(): string[] {
+  const counts = new Set([WARM_UP_LINES, SCENARIOS.burst.count, SCENARIOS.paced.count])
+  return ['/api/chat', ...[...counts].flatMap((count) => Object.values(queries(count)).map((q) => `/api/chat${q}`))]
+}
+
 async function load(port: number, scenario: Scenario, connections: number, count: number): Promise<LoadResult> {
   const args = [here('load.ts'), String(port), scenario, String(connections), String(count)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: LOAD_LIMIT_MS })
@@ -81,7 +89,7 @@ async function measure(
   const samples: Sample[] = []
   try {
     await load(port, 'request', 16, 3_000)
-    await load(port, 'burst', 50, 500)
+    await load(port, 'burst', 50, WARM_UP_LINES)
     for (const scenario of scenarios) {
       const { connections, count, units, repeat } = SCENARIOS[scenario]
       const before = proxy?.cpuMs() ?? 0
@@ -108,7 +116,7 @@ async function measure(
 
 const proxies = chosenProxies()
 const scenarios = chosenScenarios()
-const upstream = spawn(process.execPath, [here('upstream.ts')], { stdio: ['pipe', 'pipe', 'inherit'] })
+const upstream = spawn(process.execPath, [here('upstream.ts'), ...targets()], { stdio: ['pipe', 'pipe', 'inherit'] })
 const [first] = (await once(createInterface(upstream.stdout), 'line')) as [string]
 const samples: Sample[] = []
 try {
