@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { ErrorShape } from '../ollama/endpoints.ts'
 import { errorBody, type ProxyError } from './errors.ts'
 import { REQUEST_ID } from './headers.ts'
@@ -18,7 +18,8 @@ export function answerError(
   const headers = ['Content-Type', 'application/json; charset=utf-8', 'Content-Length', String(body.length)]
   headers.push(REQUEST_ID, requestId)
   if (!req.complete) headers.push('Connection', 'close')
-  res.writeHead(error.status, headers)
+  // The reason is given: where the upstream's was refused, Node still has it.
+  res.writeHead(error.status, STATUS_CODES[error.status] ?? '', headers)
   res.end(body)
   linger(req)
   return req.method === 'HEAD' ? 0 : body.length

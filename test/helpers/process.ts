@@ -13,7 +13,7 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 export const NODE = join(ROOT, 'node_modules/node/bin/node')
 const PROGRAM = join(ROOT, 'dist/main.js')
 
-export interface Exit {
+interface Exit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
 }
@@ -88,7 +88,7 @@ function killGroup({ pid }: ChildProcess): void {
 }
 
 /** Starts the compiled program on the project's own Node. */
-export function startBuilt(args: readonly string[], options: StartOptions = {}): RunningProcess {
+function startBuilt(args: readonly string[], options: StartOptions = {}): RunningProcess {
   return startProgram(NODE, [builtProgram(), ...args], options)
 }
 
@@ -168,7 +168,7 @@ export function announcement(running: RunningProcess): LogLine | undefined {
 }
 
 /** The whole lines of a log; what is no JSON is left out. */
-export function readLog(text: string): LogLine[] {
+function readLog(text: string): LogLine[] {
   return text
     .split('\n')
     .slice(0, -1)

@@ -15,7 +15,8 @@ export interface Ran {
 export function runProgram(program: string, args: readonly string[], stdin: string): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const done = (error: ExecFileException | null, stdout: string, stderr: string) => {
-      if (error !== null && typeof error.code !== 'number') reject(new Error(`${program} cannot be run`, { cause: error }))
+      if (error !== null && typeof error.code !== 'number')
+        reject(new Error(`${program} cannot be run`, { cause: error }))
       else resolve({ code: Number(error?.code ?? 0), stdout, stderr })
     }
     const child = execFile(program, args, { timeout: 20_000, maxBuffer: 64 * 1024 * 1024 }, done)
