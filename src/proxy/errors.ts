@@ -64,6 +64,11 @@ export function internalError(): ProxyError {
   )
 }
 
+/** The process was told to end before the upstream answered. */
+export function shuttingDown(): ProxyError {
+  return proxyError(503, 'rejected', 'overloaded', 'the proxy is shutting down; try again')
+}
+
 export function notImplemented(what: string): ProxyError {
   return proxyError(501, 'caller_error', 'bad_request', `${what} is not supported`)
 }

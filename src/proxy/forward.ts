@@ -1,4 +1,4 @@
-import type { Agent, ClientRequest, IncomingMessage, InformationEvent, ServerResponse } from 'node:http'
+import type { Agent, ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { request as httpRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import { matchEndpoint, type Endpoint } from '../ollama/endpoints.ts'
@@ -6,10 +6,12 @@ import type { Exchange, Phase } from '../ollama/exchange.ts'
 import type { Verdict } from '../ollama/outcome.ts'
 import type { RequestFacts } from '../ollama/request.ts'
 import { answerError, linger } from './answer.ts'
-import { internalError, upstreamError, type ProxyError } from './errors.ts'
-import { asObject, pairs, requestHeaders, requestIdOf, responseHeaders } from './headers.ts'
+import { internalError, shuttingDown, upstreamError, type ProxyError } from './errors.ts'
+import { pairs, requestHeaders, requestIdOf, responseHeaders } from './headers.ts'
+import { relayInterim } from './interim.ts'
 import { toExchange } from './settlement.ts'
 import { Tap } from './tap.ts'
+import { pumpUpload } from './upload.ts'
 
 /** What every exchange of one proxy shares. */
 export interface ForwardContext {
@@ -45,7 +47,6 @@ export class Forward {
   /** What came from the upstream in this tick. It leaves in one write: a burst is one system call, no chunk waits. */
   #pending: Buffer[] = []
   #flushQueued = false
-  #bodyBegan = false
   #requestBytes = 0
   #responseBytes = 0
   #connectedMs: number | undefined
@@ -90,11 +91,12 @@ export class Forward {
     this.#upstreamReq = upstreamReq
     upstreamReq.on('socket', (socket) => this.#onSocket(socket))
     upstreamReq.on('response', (response) => this.#onResponse(response))
-    upstreamReq.on('information', (info) => this.#onInformation(info))
+    upstreamReq.on('information', (info) => relayInterim(info, req, this.#res))
     upstreamReq.on('error', (error) => this.#onUpstreamError(error))
     // It may also end without any error: an upstream that switches protocols unasked, for one.
     upstreamReq.on('close', () => this.#onUpstreamError({ code: 'ECONNRESET', message: 'closed' }))
-    if (chunked || req.headers['content-length'] !== undefined) this.#pumpRequest(upstreamReq)
+    if (chunked || req.headers['content-length'] !== undefined)
+      pumpUpload(req, upstreamReq, (bytes) => this.#onUpload(bytes))
     else upstreamReq.end()
   }
 
@@ -111,39 +113,21 @@ export class Forward {
     this.#responseBytes = answerError(this.#req, res, this.endpoint.errorShape, error, this.requestId)
   }
 
-  #pumpRequest(upstreamReq: ClientRequest): void {
-    const req = this.#req
-    req.on('data', (bytes: Buffer) => {
-      this.#bodyBegan = true
-      this.#requestBytes += bytes.length
-      if (!upstreamReq.destroyed && !upstreamReq.write(bytes)) req.pause()
-      this.#tap.request(bytes)
-    })
-    req.on('end', () => {
-      if (req.rawTrailers.length > 0) upstreamReq.addTrailers(pairs(req.rawTrailers))
-      upstreamReq.end()
-    })
-    upstreamReq.on('drain', () => req.resume())
-    // Once the upstream takes no more, the rest of the body has nowhere to go: read on, or the client never hears.
-    upstreamReq.on('close', () => req.resume())
-    // The head leaves with the first bytes of the body if they are here already, and alone if they are not.
-    setImmediate(() => {
-      if (!this.#bodyBegan && !upstreamReq.destroyed) upstreamReq.flushHeaders()
-    })
+  /** The process ends, and this exchange has had its time. */
+  stop(): void {
+    if (this.#res.headersSent) this.#onCut()
+    else this.refuse(shuttingDown())
+    this.#upstreamReq?.destroy()
+  }
+
+  #onUpload(bytes: Buffer): void {
+    this.#requestBytes += bytes.length
+    this.#tap.request(bytes)
   }
 
   #onSocket(socket: Socket): void {
     if (socket.connecting) socket.once('connect', () => (this.#connectedMs = this.#context.now()))
     else this.#connectedMs = this.#context.now()
-  }
-
-  /** 1xx answers pass at once; one of them asks a waiting client for its body. */
-  #onInformation(info: InformationEvent): void {
-    const res = this.#res
-    if (res.headersSent || this.#req.httpVersion === '1.0') return
-    if (info.statusCode === 100 && this.#req.headers.expect !== undefined) res.writeContinue()
-    else if (info.statusCode === 102) res.writeProcessing()
-    else if (info.statusCode === 103) writeHints(res, info.rawHeaders)
   }
 
   #onResponse(upstreamRes: IncomingMessage): void {
@@ -275,12 +259,3 @@ export class Forward {
 }
 
 const { flush } = Forward
-
-function writeHints(res: ServerResponse, raw: readonly string[]): void {
-  try {
-    // Node looks for `link` in lower case, and sends nothing without it.
-    res.writeEarlyHints(asObject(raw.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : text))))
-  } catch {
-    return // Node refuses some Link values; a hint may be left out, the answer follows
-  }
-}

@@ -1,5 +1,6 @@
 import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Exchange, Phase } from '../ollama/exchange.ts'
 import type { RequestFacts } from '../ollama/request.ts'
 import { internalError, malformedRequest, notImplemented, twoHosts } from './errors.ts'
@@ -43,6 +44,8 @@ export interface Proxy {
 const HEADERS_TIMEOUT_MS = 60_000
 /** Ollama itself takes 1 MiB; this is more than any client is known to send, and bounds what a stranger can make us hold. */
 const MAX_HEADER_BYTES = 64 * 1024
+/** How long the last bytes of what was cut may take to a client that reads slowly. */
+const CUT_MS = 500
 /** Longer than the 60 s that load balancers keep an idle connection, so that they close it and not we. */
 const KEEP_ALIVE_MS = 75_000
 
@@ -59,6 +62,8 @@ export function createProxy(options: ProxyOptions): Proxy {
     onInternalError: options.onInternalError,
     onSettled(forward, exchange) {
       current.remove(forward)
+      // A connection that is kept alive would keep a closing server waiting; after this turn it is idle.
+      if (!server.listening) setImmediate(() => server.closeIdleConnections())
       options.onExchange(exchange)
     },
   }
@@ -112,9 +117,14 @@ export function createProxy(options: ProxyOptions): Proxy {
     },
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+      const timers = [
+        setTimeout(() => [...current.list].forEach((forward) => forward.stop()), graceMs),
+        setTimeout(() => server.closeAllConnections(), graceMs + CUT_MS),
+      ]
       await closed
-      clearTimeout(timer)
+      timers.forEach(clearTimeout)
+      // Every exchange is told before this is over: its last event may come behind that of its connection.
+      while (current.list.length > 0) await nextTurn()
       agent.destroy()
     },
   }
