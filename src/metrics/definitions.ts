@@ -1,4 +1,4 @@
-export type MetricKind = 'counter' | 'gauge' | 'histogram'
+type MetricKind = 'counter' | 'gauge' | 'histogram'
 
 /** One metric family of the catalogue. Names, types and labels are a contract with dashboards and alerts. */
 export interface MetricDefinition<T extends MetricKind = MetricKind> {

@@ -1,7 +1,7 @@
 import { parsePs, parseTags, type InstalledModel, type LoadedModel } from '../ollama/inventory.ts'
 
 /** The last answer to one question, and whether the last attempt at it succeeded. */
-export interface Answer<T> {
+interface Answer<T> {
   /** The newest answer there ever was. */
   readonly value: T | undefined
   /** Why the last attempt failed; `undefined` where it succeeded. */

@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path'
 import { describe } from 'vitest'
 
 /** Whether a program is on the PATH. */
-export function hasProgram(name: string): boolean {
+function hasProgram(name: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, name), constants.X_OK)

@@ -14,7 +14,7 @@ export interface Upstream {
 }
 
 /** An upstream on bare sockets that a test plays. The product's polls, which carry no request id, are refused aside. */
-export async function serveUpstream(play?: (connection: Recorder) => void): Promise<Upstream> {
+async function serveUpstream(play?: (connection: Recorder) => void): Promise<Upstream> {
   const connections: Recorder[] = []
   const arrivals = new EventTarget()
   let taken = 0
