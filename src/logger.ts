@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import pino, { type Logger } from 'pino'
 import pretty from 'pino-pretty'
 
@@ -48,13 +49,16 @@ export function createLogger(options: LogOptions): LogSink {
     options.format === 'pretty' ? pino(settings, pretty({ destination, colorize: true })) : pino(settings, destination)
   return {
     logger,
-    flush: (timeoutMs) =>
-      new Promise((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs)
-        destination.flush(() => {
-          clearTimeout(timer)
-          resolve()
-        })
-      }),
+    async flush(timeoutMs) {
+      const late = new AbortController()
+      // Where a write is on its way, the first tells when that one is done, and only the second takes what came since.
+      const flushed = flushOnce(destination).then(() => flushOnce(destination))
+      await Promise.race([flushed, setTimeout(timeoutMs, undefined, { signal: late.signal, ref: false })])
+      late.abort()
+    },
   }
+}
+
+function flushOnce(destination: ReturnType<typeof pino.destination>): Promise<void> {
+  return new Promise((resolve) => destination.flush(() => resolve()))
 }
