@@ -1,4 +1,4 @@
-import { emptyNotes, type Extractor } from './extractor.ts'
+import type { Extractor } from './extractor.ts'
 import { compilePaths } from './paths.ts'
 
 /** Where an error's text stands: native `error`, OpenAI's and Anthropic's `error.message`. */
@@ -9,7 +9,6 @@ export const errorTextExtractor: Extractor = {
   paths: compilePaths(ERROR_PATHS),
   doneMarker: false,
   saysFinished: false,
-  begin: emptyNotes,
   value(notes, _path, value) {
     if (typeof value === 'string') notes.errorText = value
   },

@@ -1,15 +1,13 @@
-import type { ResponseFacts } from './facts.ts'
+import type { ResponseFacts, Usage } from './facts.ts'
 import type { JsonValue } from './json-value.ts'
 import type { PathNode } from './paths.ts'
 
-/** Knows where one API keeps its numbers. Stateless: what it learns of a record goes into the record it is given. */
+/** Knows where one API keeps its numbers. Stateless: what it learns of a record goes into the record's notes. */
 export interface Extractor {
   readonly paths: PathNode
-  /** A fresh notebook for one record (a line, an event, or a whole JSON answer). */
-  begin(): RecordNotes
   /** One wanted value of the record. */
   value(notes: RecordNotes, path: string, value: JsonValue): void
-  /** The record was whole: what it said becomes part of the facts. */
+  /** The record (a line, an event, or a whole JSON answer) was whole: what it said becomes part of the facts. */
   commit(notes: RecordNotes, facts: ResponseFacts, streamed: boolean): void
   /** Whether a stream must say its end by `[DONE]`. Otherwise a record says it. */
   readonly doneMarker: boolean
@@ -24,13 +22,7 @@ export interface RecordNotes {
   finished: boolean
   reason: string | undefined
   errorText: string | undefined
-  inputTokens: number | undefined
-  cachedInputTokens: number | undefined
-  outputTokens: number | undefined
-  totalSeconds: number | undefined
-  loadSeconds: number | undefined
-  promptEvalSeconds: number | undefined
-  evalSeconds: number | undefined
+  readonly usage: Usage
 }
 
 export function emptyNotes(): RecordNotes {
@@ -40,14 +32,20 @@ export function emptyNotes(): RecordNotes {
     finished: false,
     reason: undefined,
     errorText: undefined,
-    inputTokens: undefined,
-    cachedInputTokens: undefined,
-    outputTokens: undefined,
-    totalSeconds: undefined,
-    loadSeconds: undefined,
-    promptEvalSeconds: undefined,
-    evalSeconds: undefined,
+    usage: {},
   }
+}
+
+/** Where a number of the usage stands, by path: its name here, and how it is read. */
+export type UsageFields = ReadonlyMap<string, readonly [keyof Usage, (value: JsonValue) => number | undefined]>
+
+/** Notes the value if its path is one of the fields; of two values the last counts, also where it is no number. */
+export function noteUsage(fields: UsageFields, notes: RecordNotes, path: string, value: JsonValue): boolean {
+  const field = fields.get(path)
+  if (field === undefined) return false
+  const [name, read] = field
+  notes.usage[name] = read(value)
+  return true
 }
 
 /** A count of tokens, or `undefined` for what is none: a string, a negative or broken number. */

@@ -17,13 +17,13 @@ export interface ResponseFacts {
 
 /** Tokens and durations (seconds) as the server reported them; absent where it did not. */
 export interface Usage {
-  inputTokens?: number
-  cachedInputTokens?: number
-  outputTokens?: number
-  totalSeconds?: number
-  loadSeconds?: number
-  promptEvalSeconds?: number
-  evalSeconds?: number
+  inputTokens?: number | undefined
+  cachedInputTokens?: number | undefined
+  outputTokens?: number | undefined
+  totalSeconds?: number | undefined
+  loadSeconds?: number | undefined
+  promptEvalSeconds?: number | undefined
+  evalSeconds?: number | undefined
 }
 
 export function createFacts(): ResponseFacts {

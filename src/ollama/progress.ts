@@ -1,5 +1,5 @@
 import { ERROR_PATHS } from './error-text.ts'
-import { emptyNotes, type Extractor } from './extractor.ts'
+import type { Extractor } from './extractor.ts'
 import { compilePaths } from './paths.ts'
 
 /** `/api/pull`, `/api/push` and `/api/create`: progress lines, the last of which has the status `success`. */
@@ -7,7 +7,6 @@ export const progressExtractor: Extractor = {
   paths: compilePaths(['status', ...ERROR_PATHS]),
   doneMarker: false,
   saysFinished: true,
-  begin: emptyNotes,
   value(notes, path, value) {
     if (path === 'status') notes.finished = value === 'success'
     else if (typeof value === 'string') notes.errorText = value

@@ -23,6 +23,7 @@ export class RequestObserver {
   readonly #scanner: JsonScanner
   readonly #values = new Map<string, JsonValue>()
   #bytes = 0
+  #ended = false
 
   constructor() {
     // Go's decoder, which reads it next, takes keys in any case and the last of two.
@@ -32,6 +33,11 @@ export class RequestObserver {
   push(bytes: Buffer): void {
     this.#bytes += bytes.length
     this.#scanner.push(bytes)
+  }
+
+  /** The body is through. */
+  end(): void {
+    this.#ended = true
   }
 
   /** What is known by now; the whole truth once the body has passed. */
@@ -47,6 +53,7 @@ export class RequestObserver {
       if (value === '' || value === null) continue
       return typeof value === 'string' && value.length <= MAX_MODEL_NAME ? { kind: 'named', name: value } : INVALID
     }
-    return this.#bytes > 0 && (this.#scanner.failed || !this.#scanner.complete) ? INVALID : NONE
+    const broken = this.#scanner.failed || (this.#ended && this.#bytes > 0 && !this.#scanner.complete)
+    return broken ? INVALID : NONE
   }
 }

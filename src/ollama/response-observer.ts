@@ -1,5 +1,5 @@
 import { errorTextExtractor } from './error-text.ts'
-import type { Extractor, RecordNotes } from './extractor.ts'
+import { emptyNotes, type Extractor, type RecordNotes } from './extractor.ts'
 import { createFacts, type ResponseFacts } from './facts.ts'
 import { JsonScanner } from './json-scanner.ts'
 import { createNdjsonReader } from './ndjson.ts'
@@ -54,7 +54,7 @@ export class ResponseObserver implements RecordSink {
   constructor(head: ResponseHead, extractor: Extractor | undefined) {
     this.framing = framingOf(head)
     this.#extractor = head.status < 400 && extractor !== undefined ? extractor : errorTextExtractor
-    this.#notes = this.#extractor.begin()
+    this.#notes = emptyNotes()
     this.#scanner = new JsonScanner(this.#extractor.paths, (path, value) => {
       this.#extractor.value(this.#notes, path, value)
     })
@@ -134,7 +134,7 @@ export class ResponseObserver implements RecordSink {
       if (!hadContent && facts.hasContent && this.framing !== 'json') facts.firstTokenAtMs = this.#nowMs
     }
     this.#scanner.reset()
-    this.#notes = this.#extractor.begin()
+    this.#notes = emptyNotes()
   }
 }
 

@@ -226,6 +226,7 @@ export class Forward {
     this.#settled = true
     const clientLeft = !this.#res.writableFinished && !this.#cut && this.#verdict === undefined
     if (clientLeft) this.#upstreamReq?.destroy()
+    if (this.#req.complete) this.#tap.requestEnd()
     const { requestId, endpoint, method } = this
     const exchange = toExchange({
       requestId,

@@ -32,6 +32,11 @@ export class Tap {
     }
   }
 
+  /** The whole body has passed. */
+  requestEnd(): void {
+    this.#request?.end()
+  }
+
   responseHead(head: ResponseHead): void {
     try {
       const observer = new ResponseObserver(head, this.#observes ? this.#endpoint.extractor : undefined)

@@ -1,4 +1,4 @@
-import type { Extractor } from '../../../src/ollama/extractor.ts'
+import { emptyNotes, type Extractor } from '../../../src/ollama/extractor.ts'
 import { createFacts, type ResponseFacts } from '../../../src/ollama/facts.ts'
 import { JsonScanner } from '../../../src/ollama/json-scanner.ts'
 
@@ -6,7 +6,7 @@ import { JsonScanner } from '../../../src/ollama/json-scanner.ts'
 export function extract(extractor: Extractor, records: readonly object[], streamed = true): ResponseFacts {
   const facts = createFacts()
   for (const record of records) {
-    const notes = extractor.begin()
+    const notes = emptyNotes()
     const scanner = new JsonScanner(extractor.paths, (path, value) => extractor.value(notes, path, value))
     scanner.push(Buffer.from(JSON.stringify(record)))
     extractor.commit(notes, facts, streamed)

@@ -76,6 +76,7 @@ describe('generations', () => {
     for (const ends of [[body.length], byteEnds(body.length), randomEnds(random, body.length)]) {
       const observer = new RequestObserver()
       for (const piece of cutAt(body, ends)) observer.push(piece)
+      observer.end()
       const { model, stream } = observer.facts()
       expect(model.kind === 'named' ? model.name : model.kind).toBe(truth?.model)
       expect(stream).toBe(truth?.stream)

@@ -9,6 +9,7 @@ function read(text: string | Buffer) {
   const [whole, ...cut] = feeds.map((ends) => {
     const observer = new RequestObserver()
     for (const piece of cutAt(bytes, bytes.length === 0 ? [] : ends)) observer.push(piece)
+    observer.end()
     return observer.facts()
   })
   for (const facts of cut) expect(facts).toEqual(whole)
@@ -16,6 +17,16 @@ function read(text: string | Buffer) {
 }
 
 const longest = 'm'.repeat(MAX_MODEL_NAME)
+
+describe('a body that is still on its way', () => {
+  it('is no broken one: what it has not said yet is not known', () => {
+    const observer = new RequestObserver()
+    observer.push(Buffer.from('{"messages":[{"role":"user"'))
+    expect(observer.facts().model).toEqual({ kind: 'none' })
+    observer.push(Buffer.from('}],"model":"a"'))
+    expect(observer.facts().model).toEqual({ kind: 'named', name: 'a' })
+  })
+})
 
 describe('the model', () => {
   it.each([
