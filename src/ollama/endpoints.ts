@@ -1,7 +1,10 @@
+import { anthropicExtractor } from './anthropic-usage.ts'
+import { embedExtractor, oldEmbeddingExtractor, openaiEmbeddingExtractor } from './embedding-usage.ts'
 import type { Extractor } from './extractor.ts'
 import { nativeExtractor } from './native-usage.ts'
-import { openaiChatExtractor } from './openai-usage.ts'
+import { openaiChatExtractor, openaiCompletionExtractor } from './openai-usage.ts'
 import { progressExtractor } from './progress.ts'
+import { responsesExtractor } from './responses-usage.ts'
 
 /** The shape in which an API tells its errors. */
 export type ErrorShape = 'native' | 'openai' | 'anthropic'
@@ -52,8 +55,8 @@ const EXACT: readonly Endpoint[] = [
   endpoint('GET', '/api/status'),
   endpoint('POST', '/api/generate', NATIVE),
   endpoint('POST', '/api/chat', NATIVE),
-  endpoint('POST', '/api/embed', EMBEDDING),
-  endpoint('POST', '/api/embeddings', EMBEDDING),
+  endpoint('POST', '/api/embed', { ...EMBEDDING, extractor: embedExtractor }),
+  endpoint('POST', '/api/embeddings', { ...EMBEDDING, extractor: oldEmbeddingExtractor }),
   endpoint('POST', '/api/pull', PROGRESS),
   endpoint('POST', '/api/push', PROGRESS),
   endpoint('POST', '/api/create', PROGRESS),
@@ -66,10 +69,10 @@ const EXACT: readonly Endpoint[] = [
   endpoint('POST', '/api/experimental/web_fetch'),
   endpoint('GET', '/api/experimental/model-recommendations'),
   endpoint('POST', '/v1/chat/completions', { ...OPENAI, extractor: openaiChatExtractor }),
-  endpoint('POST', '/v1/completions', OPENAI),
-  endpoint('POST', '/v1/responses', OPENAI),
-  endpoint('POST', '/v1/messages', OPENAI),
-  endpoint('POST', '/v1/embeddings', EMBEDDING),
+  endpoint('POST', '/v1/completions', { ...OPENAI, extractor: openaiCompletionExtractor }),
+  endpoint('POST', '/v1/responses', { ...OPENAI, extractor: responsesExtractor }),
+  endpoint('POST', '/v1/messages', { ...OPENAI, extractor: anthropicExtractor }),
+  endpoint('POST', '/v1/embeddings', { ...EMBEDDING, extractor: openaiEmbeddingExtractor }),
   endpoint('GET', '/v1/models'),
   endpoint('POST', '/v1/audio/transcriptions', { inference: true }),
 ]

@@ -3,7 +3,7 @@ import type { RecordingVersion } from '../../../src/demo/recordings.ts'
 /**
  * What the recordings say, read off their raw bytes by a script and by hand: nothing here was written by the code under
  * test. A line a recording; `-` is what the answer does not tell. `chunks` are NDJSON lines or server-sent events
- * without `[DONE]`, `first` is the number of the one with the first token, counted from 0; the durations are load,
+ * without `[DONE]`, `in` is the input and, after a slash, what of it was cached, `first` is the number of the one with the first token, counted from 0; the durations are load,
  * prompt_eval and eval in nanoseconds. `stream` and `model` are what the request said.
  */
 const GENERATIONS = {
@@ -61,6 +61,19 @@ v1-chat-stream-usage                15  12     14     0 true   chat:270m   lengt
 v1-chat-stream                       -   -     13     0 true   chat:270m   length
 v1-chat-thinking-stream             19  12     11     0 true   think:270m  length
 v1-chat-tools-stream                63  32      3     0 true   tools:270m  tool_calls
+embed                                3   -      0     - -      all-minilm:l6 success 6971742
+embed-batch                          8   -      0     - -      all-minilm:l6 success 6812225
+embeddings                           -   -      0     - -      all-minilm:l6 success
+v1-embeddings                        6   -      0     - -      all-minilm:l6 success
+runner-killed-v1-messages            -   -     16     2 true   gemma3:270m truncated/truncated
+runner-killed-v1-responses           -   -     19     4 true   gemma3:270m truncated/truncated
+v1-completions-json                  4   8      0     - -      gemma3:270m length
+v1-completions-stream                -   -      9     0 true   gemma3:270m length
+v1-completions-stream-usage          4   8     10     0 true   gemma3:270m length
+v1-messages-json                    15  12      0     - -      chat:270m   length
+v1-messages-stream                  15  12     17     2 true   chat:270m   length
+v1-responses-json                 15/0  12      0     - -      chat:270m   success
+v1-responses-stream               15/0  12     20     4 true   chat:270m   success
 `,
   'ollama-0.33': `
 name                                in out chunks first stream model       ending, durations
@@ -119,16 +132,29 @@ v1-chat-stream-usage                15  12     14     0 true   chat:270m   lengt
 v1-chat-stream                       -   -     13     0 true   chat:270m   length
 v1-chat-thinking-stream             19  12     11     0 true   think:270m  length
 v1-chat-tools-stream                63  31      3     0 true   tools:270m  tool_calls
+embed                                3   -      0     - -      all-minilm:l6 success 268752954
+embed-batch                          8   -      0     - -      all-minilm:l6 success 1018679
+embeddings                           -   -      0     - -      all-minilm:l6 success
+v1-embeddings                        6   -      0     - -      all-minilm:l6 success
+runner-killed-v1-messages            -   -     25     2 true   gemma3:270m truncated/truncated
+runner-killed-v1-responses           -   -     28     4 true   gemma3:270m truncated/truncated
+v1-completions-json                  4   8      0     - -      gemma3:270m length
+v1-completions-stream                -   -      9     0 true   gemma3:270m length
+v1-completions-stream-usage          4   8     10     0 true   gemma3:270m length
+v1-messages-json                    15  12      0     - -      chat:270m   length
+v1-messages-stream                  15  12     17     2 true   chat:270m   length
+v1-responses-json                 15/0  12      0     - -      chat:270m   success
+v1-responses-stream               15/0  12     20     4 true   chat:270m   success
 `,
 }
 
 /** How the other recordings end, the same with both versions. */
 const ENDINGS = {
   success: `absolute-form accept-gzip blob-head-there blob-upload content-type-none copy create-stream delete
-    dot-segments double-slash embed embed-batch embeddings encoded-path expect-100 experimental-recommendations
+    dot-segments double-slash encoded-path expect-100 experimental-recommendations
     host-local options-cors origin-allowed ps-cpu ps-empty ps-keep-alive-forever ps-loading-order ps-two-models
     pull-again pull-progress query-string redirect-slash redirect-slash-post root-get root-head show status tags
-    tags-empty upgrade-h2c v1-embeddings v1-model v1-models version`,
+    tags-empty upgrade-h2c v1-model v1-models version`,
   'caller_error/bad_request': `blob-head-bad blob-upload-wrong-digest err-method err-method-v1 host-refused
     origin-refused`,
   'caller_error/not_found': 'blob-head-missing err-pprof err-unknown-metrics err-unknown-path',
@@ -140,19 +166,6 @@ const ENDINGS = {
   'error/other': 'me pull-error-json',
 }
 
-/** Of these the body is not read yet, so that neither their reason nor a missing end is seen. */
-export const NOT_READ_YET: ReadonlySet<string> = new Set([
-  'runner-killed-v1-messages',
-  'runner-killed-v1-responses',
-  'v1-completions-json',
-  'v1-completions-stream',
-  'v1-completions-stream-usage',
-  'v1-messages-json',
-  'v1-messages-stream',
-  'v1-responses-json',
-  'v1-responses-stream',
-])
-
 /** Answered at once, and in the newer recording the answer was lost to a reset. */
 const ANSWERED_OR_RESET = 'blob-upload-there'
 
@@ -160,6 +173,7 @@ export interface Truth {
   readonly outcome: string
   readonly errorType: string | undefined
   readonly inputTokens: number | undefined
+  readonly cachedInputTokens: number | undefined
   readonly outputTokens: number | undefined
   readonly loadNanoseconds: number | undefined
   readonly promptEvalNanoseconds: number | undefined
@@ -171,7 +185,7 @@ export interface Truth {
   readonly stream: boolean | undefined
 }
 
-/** `/api/generate`, `/api/chat` and `/v1/chat/completions`, by name. */
+/** Every answer of a model, by name. */
 export function generationsOf(version: RecordingVersion): ReadonlyMap<string, Truth> {
   const [, ...lines] = GENERATIONS[version].trim().split('\n')
   return new Map(lines.map(readLine))
@@ -196,7 +210,8 @@ function readLine(line: string): [name: string, truth: Truth] {
     {
       outcome,
       errorType,
-      inputTokens: number(input),
+      inputTokens: number(input?.split('/')[0]),
+      cachedInputTokens: number(input?.split('/')[1]),
       outputTokens: number(output),
       loadNanoseconds: number(durations[0]),
       promptEvalNanoseconds: number(durations[1]),
