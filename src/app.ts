@@ -93,8 +93,9 @@ export function createApp(config: Config, { logger, version, nodeVersion, now }:
 
   function settle(exchange: Exchange): void {
     try {
-      recordExchange(metrics, models, exchange)
-      const receipt = createReceipt(exchange, loadedModel(exchange))
+      const loaded = loadedModel(exchange)
+      recordExchange(metrics, models, exchange, loaded?.contextLength)
+      const receipt = createReceipt(exchange, loaded)
       receipts.unshift(receipt)
       if (receipts.length > RECEIPTS_KEPT) receipts.pop()
       logger.info(receipt, 'request')

@@ -1,3 +1,4 @@
+import { contextUsed, decodeRate, slotWaitSeconds } from './ollama/derived.ts'
 import type { Exchange } from './ollama/exchange.ts'
 import { processorOf, type LoadedModel } from './ollama/inventory.ts'
 
@@ -11,11 +12,7 @@ export type Receipt = Readonly<Record<string, string | number | boolean | undefi
 export function createReceipt(exchange: Exchange, loaded: LoadedModel | undefined): Receipt {
   const { usage, verdict, model } = exchange
   const { processor, gpuRatio } = processorOf(loaded)
-  const { inputTokens, outputTokens, evalSeconds } = usage
-  const rate =
-    outputTokens !== undefined && outputTokens >= 2 && evalSeconds !== undefined && evalSeconds > 0
-      ? outputTokens / evalSeconds
-      : undefined
+  const rate = decodeRate(usage)
   return {
     request_id: exchange.requestId,
     trace_id: exchange.traceId,
@@ -29,20 +26,20 @@ export function createReceipt(exchange: Exchange, loaded: LoadedModel | undefine
     error_type: verdict.errorType,
     duration_ms: milliseconds(exchange.durationSeconds),
     ttft_ms: milliseconds(exchange.timeToFirstTokenSeconds),
+    queue_wait_ms: milliseconds(slotWaitSeconds(usage)),
     load_ms: milliseconds(usage.loadSeconds),
     prompt_eval_ms: milliseconds(usage.promptEvalSeconds),
-    eval_ms: milliseconds(evalSeconds),
-    input_tokens: inputTokens,
+    eval_ms: milliseconds(usage.evalSeconds),
+    input_tokens: usage.inputTokens,
     cached_input_tokens: usage.cachedInputTokens,
-    output_tokens: outputTokens,
+    output_tokens: usage.outputTokens,
     digest: loaded?.digest,
     tokens_per_second: rate === undefined ? undefined : Math.round(rate * 100) / 100,
     chunks: exchange.chunks,
     request_bytes: exchange.requestBytes,
     response_bytes: exchange.responseBytes,
     context_length: loaded?.contextLength,
-    context_used:
-      inputTokens === undefined && outputTokens === undefined ? undefined : (inputTokens ?? 0) + (outputTokens ?? 0),
+    context_used: contextUsed(usage),
     processor,
     gpu_ratio: gpuRatio,
   }

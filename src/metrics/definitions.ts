@@ -16,6 +16,9 @@ const WAIT_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 1
 const TOKEN_SECONDS = [0.0025, 0.005, 0.01, 0.015, 0.025, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5]
 const LOAD_SECONDS = [0.05, 0.1, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600]
 
+const TOKENS = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5].map((power) => step * 10 ** power)).sort((a, b) => a - b)
+const CONTEXT_RATIO = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1]
+
 const ROUTE = ['method', 'endpoint', 'status'] as const
 const MODEL = ['model', 'endpoint'] as const
 
@@ -81,6 +84,40 @@ export const DEFINITIONS = {
     ...MODEL,
     'type',
   ]),
+  streamChunks: counter(
+    'ollama_stream_chunks_total',
+    'NDJSON lines and server-sent events of streamed answers, so that a stream without usage counts for something.',
+    MODEL,
+  ),
+  promptTokens: histogram(
+    'ollama_prompt_tokens',
+    'Input tokens of a request, as the server reported them.',
+    MODEL,
+    TOKENS,
+  ),
+  responseTokens: histogram(
+    'ollama_response_tokens',
+    'Output tokens of a request, as the server reported them.',
+    MODEL,
+    TOKENS,
+  ),
+  responsesWithoutUsage: counter(
+    'ollama_responses_without_usage_total',
+    'Good answers of a model that reported no tokens.',
+    MODEL,
+  ),
+  queueWait: histogram(
+    'ollama_queue_wait_seconds',
+    'Wait for a free slot of the loaded model, derived: the server’s total less load, prompt eval and eval.',
+    MODEL,
+    WAIT_SECONDS,
+  ),
+  contextUtilization: histogram(
+    'ollama_context_utilization_ratio',
+    'Input and output tokens of a request over the context length with which its model is loaded.',
+    MODEL,
+    CONTEXT_RATIO,
+  ),
   loadDuration: histogram(
     'ollama_load_duration_seconds',
     'The server’s load_duration: scheduling and loading, small but never 0 where the model was loaded already.',

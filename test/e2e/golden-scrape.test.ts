@@ -47,6 +47,10 @@ beforeAll(async () => {
   const served = await startServe(standIn.port, { onEnd: (kill) => cleanUps.unshift(kill) })
   // From here on the models that Ollama lists are known by their names.
   await waitFor('readiness', async () => (await fetch(`${served.adminUrl}/readyz`)).ok)
+  // What is loaded, and with how long a context, comes in an answer of its own.
+  await waitFor('the loaded models', async () =>
+    /"models":\[\{/.test(await (await fetch(`${served.adminUrl}/status`)).text()),
+  )
   receipts = await served.receipts(await playLoad(served.proxyPort))
   scrapes.text = await waitFor('two scrapes that say the same', async () => {
     const [first, second] = [await served.scrape(), await served.scrape()]

@@ -5,6 +5,9 @@ import { createMetrics } from '../../src/metrics/registry.ts'
 import type { Exchange } from '../../src/ollama/exchange.ts'
 import { readSamples } from './samples.ts'
 
+/** With which every model is loaded here. */
+export const CONTEXT_LENGTH = 2048
+
 /** Metrics as the app puts them together, and what they say. */
 export function createTestMetrics(
   modelLimit = 100,
@@ -23,7 +26,7 @@ export function createTestMetrics(
     text,
     samples: async () => readSamples(await text()),
     record: (...exchanges: readonly Exchange[]) => {
-      for (const exchange of exchanges) recordExchange(metrics, models, exchange)
+      for (const exchange of exchanges) recordExchange(metrics, models, exchange, CONTEXT_LENGTH)
     },
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ENDPOINT_LABELS, matchEndpoint } from '../../../src/ollama/endpoints.ts'
 import { ERROR_TYPES, OUTCOMES } from '../../../src/ollama/outcome.ts'
 import { exchangeOf } from '../../helpers/exchange.ts'
-import { createTestMetrics } from '../../helpers/metrics.ts'
+import { CONTEXT_LENGTH, createTestMetrics } from '../../helpers/metrics.ts'
 import { createRandom } from '../../helpers/random.ts'
 
 const chat = { model: 'gemma3:270m', endpoint: '/api/chat' }
@@ -52,6 +52,39 @@ describe('an exchange', () => {
     expect(sum('ollama_time_per_output_token_seconds_count')).toBe(rates)
     expect(sum('ollama_eval_duration_seconds_count')).toBe(1)
     expect(sum('ollama_tokens_total')).toBe(outputTokens)
+  })
+
+  it('tells its tokens, its chunks, and how full the context was', async () => {
+    const { value } = await samplesOf({})
+    expect(value('ollama_stream_chunks_total', chat)).toBe(25)
+    expect(value('ollama_prompt_tokens_sum', chat)).toBe(15)
+    expect(value('ollama_prompt_tokens_bucket', { ...chat, le: '10' })).toBe(0)
+    expect(value('ollama_prompt_tokens_bucket', { ...chat, le: '20' })).toBe(1)
+    expect(value('ollama_response_tokens_sum', chat)).toBe(24)
+    expect(value('ollama_context_utilization_ratio_sum', chat)).toBeCloseTo(39 / CONTEXT_LENGTH, 12)
+    expect(value('ollama_responses_without_usage_total', chat)).toBeUndefined()
+  })
+
+  it('tells its wait for a slot where the server told all the rest', async () => {
+    const parts = { loadSeconds: 0.2, promptEvalSeconds: 0.1, evalSeconds: 0.4, inputTokens: 6, outputTokens: 10 }
+    const { value } = await samplesOf({ usage: { ...parts, totalSeconds: 2.7 } }, { usage: parts })
+    expect(value('ollama_queue_wait_seconds_count', chat)).toBe(1)
+    expect(value('ollama_queue_wait_seconds_sum', chat)).toBeCloseTo(2, 12)
+  })
+
+  it('is counted as one without usage where it ran and told nothing', async () => {
+    const { value } = await samplesOf(
+      { usage: {} },
+      { usage: {}, verdict: { outcome: 'load' } },
+      { usage: {}, verdict: { outcome: 'truncated', errorType: 'truncated' } },
+    )
+    expect(value('ollama_responses_without_usage_total', chat)).toBe(1)
+  })
+
+  it('says nothing of the context for an embedding, whose inputs each have it to themselves', async () => {
+    const { value, sum } = await samplesOf({ endpoint: matchEndpoint('/api/embed'), usage: { inputTokens: 5000 } })
+    expect(value('ollama_prompt_tokens_sum', { model: 'gemma3:270m', endpoint: '/api/embed' })).toBe(5000)
+    expect(sum('ollama_context_utilization_ratio_count')).toBe(0)
   })
 
   it('has no rate without both numbers', async () => {
