@@ -44,6 +44,8 @@ export function createApp(config: Config, { logger, version, nodeVersion, now }:
   const { registry, metrics } = createMetrics(
     {
       activeRequests: () => proxy.inFlightCount,
+      stalledRequests: () => proxy.stalledCount(config.stallAfterMs),
+      upstreamSilenceSeconds: () => proxy.silenceSeconds(),
       oldestRequestAgeSeconds: () => Math.max(0, ...proxy.inFlight().map(({ ageSeconds }) => ageSeconds)),
     },
     { ...version, nodeVersion },
@@ -52,6 +54,7 @@ export function createApp(config: Config, { logger, version, nodeVersion, now }:
   const poller = createPoller({
     getJson: (path, signal) => getJson(config.upstream.url, path, signal),
     intervalMs: config.collectIntervalMs,
+    onLoadedChange: () => proxy.noteLife(),
     onInstalled: (installed) => models.setListed(installed.map(({ name }) => name)),
   })
   const proxy = createProxy({

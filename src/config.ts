@@ -36,6 +36,8 @@ export interface Config {
   readonly collectIntervalMs: number
   /** How many model names get series of their own. */
   readonly modelLimit: number
+  /** Without a chunk for so long, a stream counts as stalled. */
+  readonly stallAfterMs: number
   readonly ollamaModel: string | undefined
 }
 
@@ -79,6 +81,7 @@ export function loadConfig(env: Env, readFile: ReadFile): Config {
     drainTimeoutMs: read(settings.drainTimeout),
     collectIntervalMs: read(settings.collectInterval),
     modelLimit: read(settings.modelLimit),
+    stallAfterMs: read(settings.stallAfter),
     ollamaModel: read(settings.ollamaModel),
   }
 

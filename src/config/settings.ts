@@ -95,6 +95,12 @@ export const settings = {
     parse.integer(1, 10_000),
     'how many model names get series of their own',
   ),
+  stallAfter: setting(
+    'OLLASCOPE_STALL_AFTER',
+    '60s',
+    parse.duration('1ms'),
+    'without a chunk, a stream counts as stalled',
+  ),
   ollamaModel: setting(
     'OLLAMA_MODEL',
     '',
@@ -132,7 +138,6 @@ export const pendingSettings: readonly PendingSetting[] = [
   holds(pending('OLLASCOPE_READY_REQUIRES_GPU', 'false', 'true: /readyz is 503 on CPU fallback')),
   pending('OLLASCOPE_PROC_ROOT', '/proc', "where the host's is mounted"),
   pending('OLLASCOPE_SYS_ROOT', '/sys', "where the host's is mounted"),
-  pending('OLLASCOPE_STALL_AFTER', '60s', 'without a chunk, a stream counts as stalled'),
   pending('OLLASCOPE_STATE_DIR', '', 'remembers that a GPU was seen'),
   holds(pending('OLLASCOPE_GPU_PROCESSES', 'false', 'GPU memory by process')),
   holds(pending('OLLASCOPE_LOG_GPU', 'false', 'one JSON line a GPU snapshot')),

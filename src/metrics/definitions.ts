@@ -53,6 +53,14 @@ export const DEFINITIONS = {
     'ollama_oldest_request_age_seconds',
     'Age of the oldest request that has not ended yet; 0 without one.',
   ),
+  stalledRequests: gauge(
+    'ollama_stalled_requests',
+    'Streams that had their first chunk and then nothing for OLLASCOPE_STALL_AFTER.',
+  ),
+  upstreamSilence: gauge(
+    'ollama_upstream_silence_seconds',
+    'Time in which requests waited for Ollama and not a byte, an ending or a change of models came from it; else 0.',
+  ),
   errors: counter('ollama_errors_total', 'Requests that did not end well, by kind; at most one a request.', [
     'error_type',
   ]),

@@ -14,6 +14,8 @@ export type Metrics = { readonly [K in keyof typeof DEFINITIONS]: Instances[(typ
 export interface LiveValues {
   readonly activeRequests: () => number
   readonly oldestRequestAgeSeconds: () => number
+  readonly stalledRequests: () => number
+  readonly upstreamSilenceSeconds: () => number
 }
 
 export interface BuildInfo {
@@ -52,6 +54,8 @@ export function createMetrics(live: LiveValues, build: BuildInfo): { registry: R
     requestDuration: histogram(D.requestDuration),
     activeRequests: gauge(D.activeRequests, live.activeRequests),
     oldestRequestAge: gauge(D.oldestRequestAge, live.oldestRequestAgeSeconds),
+    stalledRequests: gauge(D.stalledRequests, live.stalledRequests),
+    upstreamSilence: gauge(D.upstreamSilence, live.upstreamSilenceSeconds),
     errors: counter(D.errors),
     requestBytes: counter(D.requestBytes),
     responseBytes: counter(D.responseBytes),

@@ -10,12 +10,21 @@ import { internalError, shuttingDown, upstreamError, type ProxyError } from './e
 import { pairs, requestHeaders, requestIdOf, responseHeaders } from './headers.ts'
 import { relayInterim } from './interim.ts'
 import { toExchange } from './settlement.ts'
+import type { Progress } from './silence.ts'
 import { Tap } from './tap.ts'
 import { pumpUpload } from './upload.ts'
 
+export interface Upstream {
+  readonly host: string
+  readonly port: number
+  readonly url: string
+  /** When it last sent a byte, ended an exchange or changed its models; monotonic milliseconds. */
+  heardMs: number
+}
+
 /** What every exchange of one proxy shares. */
 export interface ForwardContext {
-  readonly upstream: { readonly host: string; readonly port: number; readonly url: string }
+  readonly upstream: Upstream
   /** The Host that the upstream is told; `undefined` passes the client's own. */
   readonly hostHeader: string | undefined
   readonly agent: Agent
@@ -50,6 +59,7 @@ export class Forward {
   #requestBytes = 0
   #responseBytes = 0
   #connectedMs: number | undefined
+  #lastMs: number
   #verdict: Verdict | undefined
   #cut = false
   #settled = false
@@ -60,6 +70,7 @@ export class Forward {
     this.#res = res
     this.socket = req.socket
     this.#startMs = context.now()
+    this.#lastMs = this.#startMs
     this.requestId = requestIdOf(req.headers['x-request-id'])
     this.method = req.method ?? ''
     this.endpoint = matchEndpoint(req.url ?? '')
@@ -75,6 +86,14 @@ export class Forward {
       model: this.#tap.requestFacts().model,
       phase: this.#responseBytes > 0 ? 'streaming' : 'waiting',
       ageSeconds: (this.#context.now() - this.#startMs) / 1000,
+    }
+  }
+
+  progress(): Progress {
+    return {
+      awaitsUpstream: this.#req.complete && this.#upstreamRes?.isPaused() !== true,
+      lastMs: this.#lastMs,
+      streaming: this.#responseBytes > 0 && this.#tap.streams,
     }
   }
 
@@ -122,6 +141,7 @@ export class Forward {
 
   #onUpload(bytes: Buffer): void {
     this.#requestBytes += bytes.length
+    this.#lastMs = this.#context.now()
     this.#tap.request(bytes)
   }
 
@@ -191,6 +211,8 @@ export class Forward {
     this.#pending = []
     this.#responseBytes += bytes.length
     const now = this.#context.now()
+    this.#lastMs = now
+    this.#context.upstream.heardMs = now
     for (const chunk of pending) this.#tap.response(chunk, now)
   }
 

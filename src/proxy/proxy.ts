@@ -4,12 +4,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Exchange, Phase } from '../ollama/exchange.ts'
 import type { RequestFacts } from '../ollama/request.ts'
 import { internalError, malformedRequest, notImplemented, twoHosts } from './errors.ts'
-import { Forward, type ForwardContext } from './forward.ts'
+import { Forward, type ForwardContext, type Upstream } from './forward.ts'
 import { InFlightList } from './in-flight-list.ts'
 import { answerRaw } from './refusal.ts'
+import { countStalled, upstreamSilenceSeconds } from './silence.ts'
 
 export interface ProxyOptions {
-  readonly upstream: ForwardContext['upstream']
+  readonly upstream: Omit<Upstream, 'heardMs'>
   /** The Host that the upstream is told; `undefined` passes the client's own. */
   readonly hostHeader: string | undefined
   /** Monotonic milliseconds. */
@@ -36,6 +37,12 @@ export interface Proxy {
   readonly server: Server
   inFlight(): InFlight[]
   readonly inFlightCount: number
+  /** Streams that have begun, and then had nothing for so long. */
+  stalledCount(afterMs: number): number
+  /** Seconds in which requests waited and nothing at all came from the upstream; 0 while none waits. */
+  silenceSeconds(): number
+  /** The upstream showed a sign of life beside the proxied exchanges. */
+  noteLife(): void
   /** Takes no more connections, lets exchanges end until `graceMs` is over, then cuts the rest. */
   close(graceMs: number): Promise<void>
 }
@@ -53,8 +60,9 @@ const KEEP_ALIVE_MS = 75_000
 export function createProxy(options: ProxyOptions): Proxy {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 1024, scheduling: 'lifo' })
   const current = new InFlightList<Forward>()
+  const upstream: Upstream = { ...options.upstream, heardMs: 0 }
   const context: ForwardContext = {
-    upstream: options.upstream,
+    upstream,
     hostHeader: options.hostHeader,
     agent,
     now: options.now,
@@ -62,6 +70,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     onInternalError: options.onInternalError,
     onSettled(forward, exchange) {
       current.remove(forward)
+      if (exchange.verdict.outcome !== 'client_abort') upstream.heardMs = options.now()
       // A connection that is kept alive would keep a closing server waiting; after this turn it is idle.
       if (!server.listening) setImmediate(() => server.closeIdleConnections())
       options.onExchange(exchange)
@@ -103,6 +112,8 @@ export function createProxy(options: ProxyOptions): Proxy {
     else options.onExchange(answerRaw(socket, malformedRequest(error.code), 'other'))
   })
 
+  const progress = () => current.list.map((forward) => forward.progress())
+
   return {
     server,
     inFlight: () =>
@@ -114,6 +125,11 @@ export function createProxy(options: ProxyOptions): Proxy {
       })),
     get inFlightCount() {
       return current.list.length
+    },
+    stalledCount: (afterMs) => countStalled(progress(), options.now(), afterMs),
+    silenceSeconds: () => upstreamSilenceSeconds(progress(), options.now(), upstream.heardMs),
+    noteLife() {
+      upstream.heardMs = options.now()
     },
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -47,6 +47,12 @@ export class Tap {
     }
   }
 
+  /** The answer comes record by record. */
+  get streams(): boolean {
+    const framing = this.#response?.framing
+    return framing === 'ndjson' || framing === 'sse'
+  }
+
   response(bytes: Buffer, nowMs: number): void {
     if (this.#response === undefined) return
     try {

@@ -19,6 +19,8 @@ export interface PollerOptions {
   /** Fetches and parses a JSON document of the upstream; rejects with a reason a person understands. */
   readonly getJson: (path: string, signal: AbortSignal) => Promise<unknown>
   readonly intervalMs: number
+  /** A model was loaded or unloaded. */
+  readonly onLoadedChange: () => void
   readonly onInstalled: (models: readonly InstalledModel[]) => void
 }
 
@@ -61,6 +63,7 @@ export function createPoller(options: PollerOptions): Poller {
 
   async function askLoaded(): Promise<number> {
     const loaded = await ask('/api/ps', parsePs, state.loaded)
+    if (names(loaded.value) !== names(state.loaded?.value)) options.onLoadedChange()
     state = { ...state, loaded } // only now: the other answer may have come meanwhile
     return options.intervalMs
   }
@@ -85,4 +88,8 @@ export function createPoller(options: PollerOptions): Poller {
       for (const timer of timers.values()) clearTimeout(timer)
     },
   }
+}
+
+function names(models: readonly LoadedModel[] = []): string {
+  return JSON.stringify(models.map(({ name, digest }) => [name, digest]).sort())
 }

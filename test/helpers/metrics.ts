@@ -1,7 +1,7 @@
 import { TEXT, renderMetrics } from '../../src/metrics/exposition.ts'
 import { ModelLabels } from '../../src/metrics/labels.ts'
 import { recordExchange } from '../../src/metrics/record.ts'
-import { createMetrics } from '../../src/metrics/registry.ts'
+import { createMetrics, type LiveValues } from '../../src/metrics/registry.ts'
 import type { Exchange } from '../../src/ollama/exchange.ts'
 import { readSamples } from './samples.ts'
 
@@ -11,7 +11,12 @@ export const CONTEXT_LENGTH = 2048
 /** Metrics as the app puts them together, and what they say. */
 export function createTestMetrics(
   modelLimit = 100,
-  live = { activeRequests: () => 0, oldestRequestAgeSeconds: () => 0 },
+  live: LiveValues = {
+    activeRequests: () => 0,
+    oldestRequestAgeSeconds: () => 0,
+    stalledRequests: () => 0,
+    upstreamSilenceSeconds: () => 0,
+  },
 ) {
   const { registry, metrics } = createMetrics(live, { version: '1.2.3', revision: 'abc', nodeVersion: '24.0.0' })
   const models = new ModelLabels(modelLimit, () => metrics.labelOverflow.inc({ label: 'model' }))

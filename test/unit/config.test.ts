@@ -32,6 +32,7 @@ describe('loadConfig', () => {
       drainTimeoutMs: 30_000,
       collectIntervalMs: 10_000,
       modelLimit: 100,
+      stallAfterMs: 60_000,
       ollamaModel: undefined,
     })
   })
@@ -49,6 +50,7 @@ describe('loadConfig', () => {
       OLLASCOPE_DRAIN_TIMEOUT: '5m',
       OLLASCOPE_COLLECT_INTERVAL: '1s',
       OLLASCOPE_METRICS_MODEL_LIMIT: '10000',
+      OLLASCOPE_STALL_AFTER: '90s',
       OLLAMA_MODEL: 'llama3.2:1b',
     }
     expect(loadConfig(env, noFile)).toEqual({
@@ -61,6 +63,7 @@ describe('loadConfig', () => {
       drainTimeoutMs: 300_000,
       collectIntervalMs: 1_000,
       modelLimit: 10_000,
+      stallAfterMs: 90_000,
       ollamaModel: 'llama3.2:1b',
     })
   })

@@ -23,6 +23,7 @@ describe('describeConfig and formatConfig', () => {
       { variable: 'OLLASCOPE_DRAIN_TIMEOUT', value: '30s', source: 'default' },
       { variable: 'OLLASCOPE_COLLECT_INTERVAL', value: '10s', source: 'default' },
       { variable: 'OLLASCOPE_METRICS_MODEL_LIMIT', value: '100', source: 'default' },
+      { variable: 'OLLASCOPE_STALL_AFTER', value: '60s', source: 'default' },
       { variable: 'OLLAMA_MODEL', value: '', source: 'default' },
     ])
   })

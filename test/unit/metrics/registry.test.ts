@@ -33,8 +33,13 @@ describe('a registry', () => {
     const { samples } = createTestMetrics(1, {
       activeRequests: () => active,
       oldestRequestAgeSeconds: () => active * 2.5,
+      stalledRequests: () => active - 1,
+      upstreamSilenceSeconds: () => active * 10,
     })
-    expect((await samples()).value('ollama_active_requests')).toBe(3)
+    const before = await samples()
+    expect(before.value('ollama_active_requests')).toBe(3)
+    expect(before.value('ollama_stalled_requests')).toBe(2)
+    expect(before.value('ollama_upstream_silence_seconds')).toBe(30)
     active = 0
     const { value } = await samples()
     expect(value('ollama_active_requests')).toBe(0)

@@ -15,6 +15,7 @@ const tags = (...names: string[]) => ({ models: names.map((name) => ({ name, dig
 function createAsked() {
   const questions: Question[] = []
   const listed: string[][] = []
+  let changes = 0
   const poller: Poller = createPoller({
     intervalMs: INTERVAL,
     getJson(path, signal) {
@@ -28,12 +29,14 @@ function createAsked() {
       })
       return promise
     },
+    onLoadedChange: () => changes++,
     onInstalled: (models) => listed.push(models.map(({ name }) => name)),
   })
   const asked = (path: string) => questions.filter((question) => question.path === path)
   return {
     poller,
     listed,
+    changes: () => changes,
     ps: () => asked('/api/ps'),
     tags: () => asked('/api/tags'),
     last: (path: '/api/ps' | '/api/tags') => asked(path).at(-1) ?? expect.fail(`no question for ${path}`),
@@ -183,5 +186,26 @@ describe('createPoller', () => {
     expect(last('/api/tags').signal.aborted).toBe(true)
     await rounds(9)
     expect(ps()).toHaveLength(1)
+  })
+})
+
+describe('a change of the loaded models', () => {
+  it('is told, and an answer that says the same is not', async () => {
+    const { poller, ps, last, rounds, changes } = createAsked()
+    const loaded = (...names: string[]) => ({ models: names.map((name) => ({ name, digest: 'd', size: 1 })) })
+    poller.start()
+    await last('/api/ps').answer(loaded('a'))
+    expect(changes()).toBe(1)
+    await rounds(1)
+    await last('/api/ps').answer(loaded('a'))
+    expect(changes()).toBe(1)
+    await rounds(1)
+    await last('/api/ps').answer(loaded('a', 'b'))
+    expect(changes()).toBe(2)
+    await rounds(1)
+    await last('/api/ps').fail(new Error('gone'))
+    expect(changes()).toBe(2)
+    expect(ps()).toHaveLength(4)
+    poller.stop()
   })
 })
