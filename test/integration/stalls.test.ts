@@ -1,19 +1,21 @@
 import { expect, it, onTestFinished } from 'vitest'
-import { createStandIn } from '../../src/demo/stand-in.ts'
 import { loadRecordings } from '../../src/demo/recordings.ts'
+import { createStandIn } from '../../src/demo/stand-in.ts'
 import { startApp } from '../helpers/app.ts'
 import { openRaw } from '../helpers/raw.ts'
 import { waitFor } from '../helpers/wait.ts'
 
-const BODY = '{"model":"gemma3:270m","prompt":"x"}'
+const recordings = loadRecordings()
 
-/** A generation whose stream stops behind a chunk, until the test lets it go on. */
-async function startHeld(holdAt: number) {
-  const { promise: released, resolve: release } = Promise.withResolvers<undefined>()
+/** An upstream whose recording stops before the given chunk, until the test lets it go on. */
+async function startHeld(held: Readonly<Record<string, number>>) {
+  const gates = new Map(Object.keys(held).map((name) => [name, Promise.withResolvers<undefined>()]))
   const standIn = createStandIn({
-    recordings: loadRecordings(),
+    recordings,
     speed: 0,
-    gate: ({ name }, index) => (name === 'generate-stream-warm' && index === holdAt ? released : Promise.resolve()),
+    gate: async ({ name }, index) => {
+      if (held[name] === index) await gates.get(name)?.promise
+    },
   })
   const { port } = await standIn.listen(0, '127.0.0.1')
   const app = await startApp(port, { OLLASCOPE_STALL_AFTER: '50ms', OLLASCOPE_COLLECT_INTERVAL: '1h' })
@@ -21,38 +23,71 @@ async function startHeld(holdAt: number) {
     await app.close()
     await standIn.close()
   })
-  const client = openRaw(
-    app.proxyPort,
-    `POST /api/generate HTTP/1.1\r\nHost: x\r\nX-Demo-Recording: generate-stream-warm\r\n` +
-      `Connection: close\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`,
-  )
-  return { app, client, release: () => release(undefined) }
+  const value = async (name: string) => (await app.samples()).value(name) ?? 0
+  return {
+    app,
+    ask: (path: string, recording: string) =>
+      openRaw(
+        app.proxyPort,
+        `POST ${path} HTTP/1.1\r\nHost: x\r\nX-Demo-Recording: ${recording}\r\nConnection: close\r\n` +
+          'Content-Length: 2\r\n\r\n{}',
+      ),
+    release: (recording: string) => gates.get(recording)?.resolve(undefined),
+    stalled: () => value('ollama_stalled_requests'),
+    silence: () => value('ollama_upstream_silence_seconds'),
+    /** Seconds of the oldest request's life that the silence does not cover, in one scrape. */
+    heardAfter: async () => {
+      const samples = await app.samples()
+      const age = samples.value('ollama_oldest_request_age_seconds') ?? 0
+      return age - (samples.value('ollama_upstream_silence_seconds') ?? 0)
+    },
+  }
 }
 
 it('a stream that falls silent behind its first chunk is told, until it goes on', async () => {
-  const { app, client, release } = await startHeld(1)
+  const { app, ask, release, stalled, silence } = await startHeld({ 'generate-stream-warm': 1 })
+  const client = ask('/api/generate', 'generate-stream-warm')
   await client.until((bytes) => bytes.includes('"response"'))
-  const stalled = async () => (await app.samples()).value('ollama_stalled_requests')
   await waitFor('a stalled request', async () => (await stalled()) === 1)
-  await waitFor('silence', async () => ((await app.samples()).value('ollama_upstream_silence_seconds') ?? 0) > 0.05)
-  release()
+  await waitFor('silence', async () => (await silence()) > 0.05)
+  release('generate-stream-warm')
   await client.ended
   await app.receipts(1)
   expect(await stalled()).toBe(0)
-  expect((await app.samples()).value('ollama_upstream_silence_seconds')).toBe(0)
+  expect(await silence()).toBe(0)
 })
 
-it('a request that waits for its first byte is no stall, but silence where nothing else moves', async () => {
-  const { app, client, release } = await startHeld(0)
-  await waitFor('silence', async () => ((await app.samples()).value('ollama_upstream_silence_seconds') ?? 0) > 0.2)
-  expect((await app.samples()).value('ollama_stalled_requests')).toBe(0)
-
-  // Another exchange is a sign of life: from then on the silence is shorter than the wait by what had passed before.
-  await (await fetch(`${app.proxyUrl}/api/version`)).text()
-  await app.receipts(1)
-  const { value } = await app.samples()
-  const age = value('ollama_oldest_request_age_seconds') ?? 0
-  expect(value('ollama_upstream_silence_seconds')).toBeLessThanOrEqual(age - 0.2)
-  release()
+it('an answer that does not stream is no stall, however slowly it comes', async () => {
+  const { ask, release, stalled, silence } = await startHeld({ show: 1 })
+  const client = ask('/api/show', 'show')
+  await client.until((bytes) => bytes.includes('modelfile'))
+  await waitFor('silence', async () => (await silence()) > 0.2)
+  expect(await stalled()).toBe(0)
+  release('show')
   await client.ended
+})
+
+// The silence is shorter than the wait by what had passed before the sign of life, however slow this machine is.
+it('a request that waits for its first byte is no stall; an ending elsewhere, without a byte, ends the silence', async () => {
+  const { app, ask, release, stalled, silence, heardAfter } = await startHeld({ 'generate-stream-warm': 0 })
+  const client = ask('/api/generate', 'generate-stream-warm')
+  await waitFor('silence', async () => (await silence()) > 0.2)
+  expect(await stalled()).toBe(0)
+  await fetch(app.proxyUrl, { method: 'HEAD' })
+  await app.receipts(1)
+  expect(await heardAfter()).toBeGreaterThanOrEqual(0.2)
+  release('generate-stream-warm')
+  await client.ended
+})
+
+it('a byte elsewhere ends the silence', async () => {
+  const { ask, release, silence, heardAfter } = await startHeld({ 'generate-stream-warm': 0, show: 1 })
+  const client = ask('/api/generate', 'generate-stream-warm')
+  await waitFor('silence', async () => (await silence()) > 0.2)
+  const other = ask('/api/show', 'show')
+  await other.until((bytes) => bytes.includes('modelfile'))
+  expect(await heardAfter()).toBeGreaterThanOrEqual(0.2)
+  release('generate-stream-warm')
+  release('show')
+  await Promise.all([client.ended, other.ended])
 })
