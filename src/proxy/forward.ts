@@ -89,9 +89,11 @@ export class Forward {
     }
   }
 
+  /** Whose turn it is, and since when: for stalls. */
   progress(): Progress {
+    const answer = this.#upstreamRes
     return {
-      awaitsUpstream: this.#req.complete && this.#upstreamRes?.isPaused() !== true,
+      awaitsUpstream: this.#req.complete && answer?.complete !== true && answer?.isPaused() !== true,
       lastMs: this.#lastMs,
       streaming: this.#responseBytes > 0 && this.#tap.streams,
     }
