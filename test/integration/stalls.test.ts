@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { loadRecordings } from '../../src/demo/recordings.ts'
 import { createStandIn } from '../../src/demo/stand-in.ts'
 import { startApp } from '../helpers/app.ts'
-import { openRaw } from '../helpers/raw.ts'
+import { openRaw, serveRaw } from '../helpers/raw.ts'
 import { waitFor } from '../helpers/wait.ts'
 
 const recordings = loadRecordings()
@@ -90,4 +90,27 @@ it('a byte elsewhere ends the silence', async () => {
   release('generate-stream-warm')
   release('show')
   await Promise.all([client.ended, other.ended])
+})
+
+it('a client that does not read stalls nobody', async () => {
+  const line = `{"response":"${'x'.repeat(1000)}","done":false}\n`
+  const lines = line.repeat(1000)
+  const upstream = await serveRaw((socket) => {
+    socket.on('data', (bytes) => {
+      if (!bytes.includes('/api/generate')) return
+      socket.write('HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000000000\r\n\r\n')
+      for (let megabyte = 0; megabyte < 32; megabyte++) socket.write(lines)
+    })
+  })
+  const app = await startApp(upstream.port, { OLLASCOPE_STALL_AFTER: '50ms' })
+  onTestFinished(async () => {
+    await app.close()
+    await upstream.close()
+  })
+  const client = openRaw(app.proxyPort, 'POST /api/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}')
+  client.socket.pause()
+  await waitFor('time to pass', async () => ((await app.samples()).value('ollama_oldest_request_age_seconds') ?? 0) > 1)
+  expect((await app.samples()).value('ollama_stalled_requests')).toBe(0)
+  client.socket.destroy()
+  await app.receipts(1)
 })
