@@ -103,6 +103,7 @@ export function createApp(config: Config, { logger, version, nodeVersion, now }:
       if (receipts.length > RECEIPTS_KEPT) receipts.pop()
       logger.info(receipt, 'request')
     } catch (err) {
+      metrics.observerErrors.inc()
       logger.error({ err, request_id: exchange.requestId }, 'an exchange could not be recorded')
     }
   }

@@ -7,7 +7,7 @@ import type { Verdict } from '../ollama/outcome.ts'
 import type { RequestFacts } from '../ollama/request.ts'
 import { answerError, linger } from './answer.ts'
 import { internalError, shuttingDown, upstreamError, type ProxyError } from './errors.ts'
-import { pairs, requestHeaders, requestIdOf, responseHeaders } from './headers.ts'
+import { isPlainCoding, pairs, requestHeaders, requestIdOf, responseHeaders } from './headers.ts'
 import { relayInterim } from './interim.ts'
 import { toExchange } from './settlement.ts'
 import type { Progress } from './silence.ts'
@@ -156,6 +156,11 @@ export class Forward {
     this.#upstreamRes = upstreamRes
     const res = this.#res
     const { headers } = upstreamRes
+    if (!isPlainCoding(headers['transfer-encoding'])) {
+      // Node takes only the chunks off: passed on without its name, the coding would be taken for the body.
+      this.refuse(upstreamError({ code: 'HPE_TRANSFER_ENCODING', message: 'coded' }, this.#context.upstream.url))
+      return
+    }
     this.#tap.responseHead({
       status: upstreamRes.statusCode ?? 0,
       contentType: headers['content-type'],

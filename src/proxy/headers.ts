@@ -46,18 +46,7 @@ export function requestHeaders(
   host: string | undefined,
   chunked: boolean,
 ): string[] {
-  const named = namedByConnection(connection)
-  const headers: string[] = []
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = raw[i] ?? ''
-    const value = raw[i + 1] ?? ''
-    const lower = name.toLowerCase()
-    if (lower === 'x-request-id' || HOP_BY_HOP.has(lower) || named.has(lower)) continue
-    if (lower === 'trailer' && !chunked) continue
-    headers.push(name, lower === 'host' ? (host ?? value) : value)
-  }
-  headers.push(REQUEST_ID, requestId)
-  return headers
+  return endToEnd(raw, connection, requestId, chunked, { isResponse: false, host })
 }
 
 /**
@@ -70,17 +59,34 @@ export function responseHeaders(
   requestId: string,
   chunked: boolean,
 ): string[] {
+  return endToEnd(raw, connection, requestId, chunked, { isResponse: true, host: undefined })
+}
+
+function endToEnd(
+  raw: RawHeaders,
+  connection: string | undefined,
+  requestId: string,
+  chunked: boolean,
+  { isResponse, host }: { readonly isResponse: boolean; readonly host: string | undefined },
+): string[] {
   const named = namedByConnection(connection)
   const headers: string[] = []
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? ''
+    const value = raw[i + 1] ?? ''
     const lower = name.toLowerCase()
-    if (lower === 'x-request-id' || lower === 'transfer-encoding' || HOP_BY_HOP.has(lower) || named.has(lower)) continue
+    if (lower === 'x-request-id' || HOP_BY_HOP.has(lower) || named.has(lower)) continue
+    if (lower === 'transfer-encoding' && isResponse) continue
     if (lower === 'trailer' && !chunked) continue
-    headers.push(name, raw[i + 1] ?? '')
+    headers.push(name, lower === 'host' ? (host ?? value) : value)
   }
   headers.push(REQUEST_ID, requestId)
   return headers
+}
+
+/** No transfer coding but chunked: any other could be read differently at the other end. RFC 9112, section 6.1. */
+export function isPlainCoding(coding: string | undefined): boolean {
+  return coding === undefined || coding.trim().toLowerCase() === 'chunked'
 }
 
 /** Name, value, name, value as pairs, the form in which Node takes trailers. */

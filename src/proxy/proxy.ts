@@ -5,6 +5,7 @@ import type { Exchange, Phase } from '../ollama/exchange.ts'
 import type { RequestFacts } from '../ollama/request.ts'
 import { internalError, malformedRequest, notImplemented, twoHosts } from './errors.ts'
 import { Forward, type ForwardContext, type Upstream } from './forward.ts'
+import { isPlainCoding } from './headers.ts'
 import { InFlightList } from './in-flight-list.ts'
 import { answerRaw } from './refusal.ts'
 import { countStalled, upstreamSilenceSeconds } from './silence.ts'
@@ -81,7 +82,8 @@ export function createProxy(options: ProxyOptions): Proxy {
     const forward = new Forward(context, req, res)
     current.add(forward)
     try {
-      if (!isPlain(req)) forward.refuse(notImplemented('a Transfer-Encoding other than chunked'))
+      if (!isPlainCoding(req.headers['transfer-encoding']))
+        forward.refuse(notImplemented('a Transfer-Encoding other than chunked'))
       else if (hasTwoHosts(req)) forward.refuse(twoHosts())
       else forward.start()
     } catch (error) {
@@ -144,12 +146,6 @@ export function createProxy(options: ProxyOptions): Proxy {
       agent.destroy()
     },
   }
-}
-
-/** Any transfer coding but chunked could be read differently by the upstream. RFC 9112, section 6.1. */
-function isPlain(req: IncomingMessage): boolean {
-  const coding = req.headers['transfer-encoding']
-  return coding === undefined || coding.trim().toLowerCase() === 'chunked'
 }
 
 /** Of two, the upstream could take the other. One that is missing is the upstream's to refuse. */

@@ -14,8 +14,6 @@ export function pumpUpload(req: IncomingMessage, upstreamReq: ClientRequest, onB
     upstreamReq.end()
   })
   upstreamReq.on('drain', () => req.resume())
-  // Once the upstream takes no more, the rest of the body has nowhere to go: read on, or the client never hears.
-  upstreamReq.on('close', () => req.resume())
   // The head leaves with the first bytes of the body if they are here already, and alone if they are not.
   setImmediate(() => {
     if (!began && !upstreamReq.destroyed) upstreamReq.flushHeaders()

@@ -100,6 +100,15 @@ describe('an upstream that says odd things', () => {
     expect(await settled(app, 2)).toMatchObject([{ status: 502, error_type: 'upstream_reset' }, { status: 200 }])
   })
 
+  it('and codes its answer beyond chunks is told as 502: the client could not know the coding', async () => {
+    const { app } = await startPair(
+      answerEach(() => 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n\x1f\x8b\r\n0\r\n\r\n'),
+    )
+    const { bytes } = await openRaw(app.proxyPort, post('/api/show', '{}', ['Connection: close'])).ended
+    expect(parseMessage(bytes)).toMatchObject({ startLine: 'HTTP/1.1 502 Bad Gateway', complete: true })
+    expect(await settled(app, 1)).toMatchObject([{ status: 502, error_type: 'upstream_reset' }])
+  })
+
   it('and names trailers where none can be is passed on without them', async () => {
     const { app } = await startPair(
       answerEach(() => 'HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nContent-Length: 2\r\n\r\n{}'),
