@@ -1,3 +1,5 @@
+import { modelTargets, readConfigFile } from './config/file.ts'
+import type { FileConfig } from './config/file.ts'
 import { collide, isLoopback, isSecretName, MASK, printable, shown } from './config/parsers.ts'
 import type { Address, Parsed, Upstream } from './config/parsers.ts'
 import {
@@ -11,6 +13,8 @@ import {
 } from './config/settings.ts'
 import type { Env, Given, Setting } from './config/settings.ts'
 import { suggest } from './config/suggest.ts'
+import type { ModelTarget } from './config/targets.ts'
+import { notYet, unreadable } from './config/wording.ts'
 
 export { settingsTable }
 export type { Env }
@@ -39,6 +43,10 @@ export interface Config {
   /** Without a chunk for so long, a stream counts as stalled. */
   readonly stallAfterMs: number
   readonly ollamaModel: string | undefined
+  /** What OLLASCOPE_CONFIG wants of latencies, ordered by model, metric and quantile; none without a file. */
+  readonly targets: readonly ModelTarget[]
+  /** How much OLLASCOPE_CONFIG says. */
+  readonly configured: { readonly models: number; readonly tiers: number }
 }
 
 /** One line for each mistake, `VARIABLE=value: what is wrong; what is right`; no line holds a secret. */
@@ -60,7 +68,7 @@ export interface SettingInUse {
 }
 
 /**
- * The environment as one Config. An empty variable counts as not set; `readFile` is asked only for a secret's `X_FILE`.
+ * The environment as one Config. An empty variable counts as not set; `readFile` is asked for a secret's `X_FILE` and for OLLASCOPE_CONFIG.
  * Throws a ConfigError with every mistake there is, also for a setting that is unknown or not supported yet.
  */
 export function loadConfig(env: Env, readFile: ReadFile): Config {
@@ -71,6 +79,9 @@ export function loadConfig(env: Env, readFile: ReadFile): Config {
   const adminToken = read(settings.adminToken)
   const adminInsecure = read(settings.adminInsecure)
   const hostHeader = read(settings.upstreamHostHeader)
+  const configPath = read(settings.config)
+  const file = configPath === undefined ? { value: NO_FILE } : readConfigFile(configPath, readFile)
+  const { models, tiers } = 'value' in file ? file.value : NO_FILE
   const config: Config = {
     upstream,
     listen,
@@ -83,6 +94,8 @@ export function loadConfig(env: Env, readFile: ReadFile): Config {
     modelLimit: read(settings.modelLimit),
     stallAfterMs: read(settings.stallAfter),
     ollamaModel: read(settings.ollamaModel),
+    targets: modelTargets(models),
+    configured: { models: models.size, tiers: tiers.length },
   }
 
   // What takes several settings is judged only where each of them is sound: one mistake, one line.
@@ -90,6 +103,7 @@ export function loadConfig(env: Env, readFile: ReadFile): Config {
     const [inUse = { variable: row.variable, text: row.default }] = given(env, row)
     problems.push(line(inUse, why))
   }
+  if ('problems' in file) for (const why of file.problems) refuse(settings.config, why)
   if (sound(settings.upstream, settings.listen) && isLoopback(upstream.host) && collide(listen, upstream)) {
     refuse(settings.upstream, 'the proxy itself listens there, so a request would go round for ever')
   }
@@ -157,21 +171,12 @@ function createReader(env: Env, readFile: ReadFile) {
   return { read, sound, problems }
 }
 
-const FROM_KUBERNETES = /^OLLASCOPE_(SERVICE_|PORT$|PORT_)/
+const NO_FILE: FileConfig = { models: new Map(), tiers: [] }
 
-const FILE_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
-}
+const FROM_KUBERNETES = /^OLLASCOPE_(SERVICE_|PORT$|PORT_)/
 
 function line({ variable, text }: Given, why: string): string {
   return `${printable(variable)}=${shown(variable, text)}: ${why}`
-}
-
-function notYet(alias = ''): string {
-  const remedy = 'remove it (it would otherwise be silently without effect)'
-  return `not supported yet by this version of Ollascope${alias}; ${remedy}`
 }
 
 function deepFreeze<T extends object>(value: T): T {
@@ -181,14 +186,13 @@ function deepFreeze<T extends object>(value: T): T {
   return Object.freeze(value)
 }
 
-/** A secret file's text without its last newlines. The error's message is left out: it may quote what was given. */
+/** A secret file's text without its last newlines. */
 function readSecret(path: string, readFile: ReadFile): Parsed<string> {
   try {
     const value = readFile(path).replace(/[\r\n]+$/, '')
     return value === '' ? { problem: 'the file is empty' } : { value }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-    return { problem: `cannot be read (${FILE_ERRORS[code] ?? code}); write the path of a file` }
+    return { problem: unreadable(error) }
   }
 }
 

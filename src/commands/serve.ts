@@ -22,7 +22,7 @@ export async function serve({ env, stop, isTerminal, nodeVersion }: Terminal): P
     onDrop: () => app.countDroppedLine(),
   })
   const version = readVersion()
-  const app = createApp(config, { logger, version, nodeVersion, now: () => performance.now() })
+  const app = createApp(config, { logger, version, nodeVersion, now: () => performance.now(), wallClock: Date.now })
   const { proxy, admin } = await app.start()
   logger.info(
     {

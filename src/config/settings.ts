@@ -101,6 +101,12 @@ export const settings = {
     parse.duration('1ms'),
     'without a chunk, a stream counts as stalled',
   ),
+  config: setting(
+    'OLLASCOPE_CONFIG',
+    '',
+    parse.optional(parse.parseText),
+    'YAML file of models and tiers; see docs/config.md',
+  ),
   ollamaModel: setting(
     'OLLAMA_MODEL',
     '',
@@ -111,7 +117,6 @@ export const settings = {
 
 /** What is documented and does nothing yet. */
 export const pendingSettings: readonly PendingSetting[] = [
-  pending('OLLASCOPE_CONFIG', '', 'YAML file of structured settings'),
   pending('OLLASCOPE_FIRST_BYTE_TIMEOUT', '30m', "until the upstream's response headers"),
   pending('OLLASCOPE_IDLE_TIMEOUT', '10m', 'between two reads or writes'),
   pending('OLLASCOPE_REQUEST_TIMEOUT', '', 'total time of a request', 'API_TIMEOUT'),

@@ -34,6 +34,8 @@ describe('loadConfig', () => {
       modelLimit: 100,
       stallAfterMs: 60_000,
       ollamaModel: undefined,
+      targets: [],
+      configured: { models: 0, tiers: 0 },
     })
   })
 
@@ -51,9 +53,15 @@ describe('loadConfig', () => {
       OLLASCOPE_COLLECT_INTERVAL: '1s',
       OLLASCOPE_METRICS_MODEL_LIMIT: '10000',
       OLLASCOPE_STALL_AFTER: '90s',
+      OLLASCOPE_CONFIG: '/etc/ollascope.yaml',
       OLLAMA_MODEL: 'llama3.2:1b',
     }
-    expect(loadConfig(env, noFile)).toEqual({
+    const paths: string[] = []
+    const readFile = (path: string) => {
+      paths.push(path)
+      return 'models: {llama3: {targets: {ttft: {p95: 4s}}}}'
+    }
+    expect(loadConfig(env, readFile)).toEqual({
       upstream: { host: 'ollama', port: 8080, url: 'http://ollama:8080' },
       listen: { host: '', port: 11434 },
       adminListen: { host: '::', port: 9000 },
@@ -65,13 +73,19 @@ describe('loadConfig', () => {
       modelLimit: 10_000,
       stallAfterMs: 90_000,
       ollamaModel: 'llama3.2:1b',
+      targets: [{ model: 'llama3:latest', tier: '', metric: 'ttft', quantile: 0.95, seconds: 4 }],
+      configured: { models: 1, tiers: 0 },
     })
+    expect(paths).toEqual(['/etc/ollascope.yaml'])
   })
 
   it('is frozen all the way down', () => {
     const frozen = (value: unknown): boolean =>
       typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(frozen))
-    expect(frozen(loadConfig({ OLLASCOPE_UPSTREAM: 'http://x' }, noFile))).toBe(true)
+    const file = 'models: {llama3: {targets: {ttft: {p95: 4s}}}}'
+    const config = loadConfig({ OLLASCOPE_UPSTREAM: 'http://x', OLLASCOPE_CONFIG: '/f' }, () => file)
+    expect(config.targets).toHaveLength(1)
+    expect(frozen(config)).toBe(true)
   })
 
   it('takes an empty variable for one that is not set, known or not', () => {

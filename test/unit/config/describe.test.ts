@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { describeTargets } from '../../../src/config/describe-targets.ts'
 import { describeConfig, formatConfig, loadConfig } from '../../../src/config.ts'
 import type { Env } from '../../../src/config.ts'
 
@@ -24,6 +25,7 @@ describe('describeConfig and formatConfig', () => {
       { variable: 'OLLASCOPE_COLLECT_INTERVAL', value: '10s', source: 'default' },
       { variable: 'OLLASCOPE_METRICS_MODEL_LIMIT', value: '100', source: 'default' },
       { variable: 'OLLASCOPE_STALL_AFTER', value: '60s', source: 'default' },
+      { variable: 'OLLASCOPE_CONFIG', value: '', source: 'default' },
       { variable: 'OLLAMA_MODEL', value: '', source: 'default' },
     ])
   })
@@ -48,5 +50,28 @@ describe('describeConfig and formatConfig', () => {
     ] as const
     expect(formatConfig(rows)).toBe('A       none     default\nLONGER  a value  file')
     expect(formatConfig([])).toBe('')
+  })
+})
+
+describe('describeTargets', () => {
+  const linesOf = (file: string) =>
+    describeTargets(loadConfig({ OLLASCOPE_CONFIG: '/f.yaml' }, () => file))
+      .split('\n')
+      .slice(0, -1)
+
+  it('says what the file means, in aligned columns', () => {
+    const file =
+      'tiers: {fast: {ttft: {p50: 500ms}}}\nmodels: {llama3:70b: {tier: fast}, m: {targets: {request: {p95: 5m}}}}'
+    expect(linesOf(file)).toEqual([
+      'OLLASCOPE_CONFIG has 2 models, 1 tier, 2 targets',
+      '  llama3:70b  fast     ttft p50     at most 0.5s',
+      '  m:latest    no tier  request p95  at most 300s',
+    ])
+    expect(linesOf('models: {m: }')).toEqual(['OLLASCOPE_CONFIG has 1 model, 0 tiers, 0 targets'])
+  })
+
+  it('says nothing where there is no file, or nothing in it', () => {
+    expect(describeTargets(loadConfig({}, noFile))).toBe('')
+    expect(linesOf('# nothing yet')).toEqual([])
   })
 })
