@@ -11,6 +11,8 @@ interface Doc {
 const rate = (name: string) => `rate(${name}[5m])`
 const p95 = (name: string, by: string) => `histogram_quantile(0.95, sum by (le, ${by}) (${rate(`${name}_bucket`)}))`
 const proxy = 'the proxy'
+const ps = '`/api/ps`; absent while it fails'
+const tags = '`/api/tags`; absent while it fails'
 const server = 'the server’s own number'
 
 const DOCS = {
@@ -30,8 +32,14 @@ const DOCS = {
       'sum(rate(ollama_inference_requests_total{outcome=~"rejected|timeout|truncated|error"}[1h])) / ' +
       'sum(rate(ollama_inference_requests_total{outcome!~"caller_error|denied|client_abort"}[1h]))',
   },
+  inferenceDuration: { source: proxy, query: p95('ollama_inference_duration_seconds', 'model') },
+  inferenceAborts: {
+    source: 'the proxy, and `/api/ps` for what is loaded',
+    query: `sum by (phase) (${rate('ollama_inference_aborts_total')})`,
+  },
   timeToFirstToken: { source: proxy, query: p95('ollama_time_to_first_token_seconds', 'model') },
   timePerOutputToken: { source: server, query: p95('ollama_time_per_output_token_seconds', 'model') },
+  interChunk: { source: proxy, query: p95('ollama_inter_chunk_seconds', 'model') },
   tokens: {
     source: server,
     query:
@@ -50,9 +58,45 @@ const DOCS = {
     source: 'the server’s own number over the context length of `/api/ps`',
     query: p95('ollama_context_utilization_ratio', 'model'),
   },
+  truncationsSuspected: {
+    source: 'the server’s own number, the context length of `/api/ps` and the size of the request',
+    query: 'increase(ollama_context_truncations_suspected_total[15m]) > 0',
+  },
+  prefillTokens: {
+    source: server,
+    query: `sum by (model) (${rate('ollama_prefill_tokens_total')}) / sum by (model) (${rate('ollama_prefill_seconds_total')})`,
+  },
+  prefillSeconds: { source: server, query: `sum by (model) (${rate('ollama_prefill_seconds_total')})` },
   loadDuration: { source: server, query: p95('ollama_load_duration_seconds', 'model') },
   promptEvalDuration: { source: server, query: p95('ollama_prompt_eval_duration_seconds', 'model') },
   evalDuration: { source: server, query: p95('ollama_eval_duration_seconds', 'model') },
+  transferDuration: {
+    source: 'the proxy, its outcome from the progress lines',
+    query: 'sum by (endpoint, outcome) (increase(ollama_model_transfer_duration_seconds_count[1d]))',
+  },
+  transferBytes: {
+    source: 'the progress lines',
+    query: 'sum by (endpoint) (rate(ollama_model_transfer_bytes_total[5m]))',
+  },
+  unreadBodies: { source: proxy, query: 'increase(ollascope_unread_bodies_total[1h]) > 0' },
+  loadedModels: { source: ps, query: 'ollama_loaded_models' },
+  loadedModelSize: { source: ps, query: 'sum by (instance) (ollama_loaded_model_size_bytes)' },
+  loadedModelVram: { source: ps, query: 'ollama_loaded_model_vram_bytes == 0' },
+  loadedModelGpuRatio: { source: ps, query: 'ollama_loaded_model_gpu_ratio < 0.99' },
+  loadedModelExpires: { source: ps, query: 'ollama_loaded_model_expires_timestamp_seconds - time()' },
+  loadedModelContext: { source: ps, query: 'ollama_loaded_model_context_tokens' },
+  loadedModelInfo: {
+    source: ps,
+    query: 'ollama_loaded_model_gpu_ratio * on (instance, model) group_left (digest) ollama_loaded_model_info',
+  },
+  modelsInstalled: { source: tags, query: 'ollama_models_installed' },
+  installedModelInfo: { source: tags, query: 'count by (model, digest) (ollama_installed_model_info)' },
+  latencyTarget: {
+    source: 'the configuration file (docs/config.md)',
+    query:
+      'histogram_quantile(0.95, sum by (instance, model, le) (rate(ollama_time_to_first_token_seconds_bucket[30m]))) > ' +
+      'on (instance, model) group_left ollama_latency_target_seconds{metric="ttft", quantile="0.95"}',
+  },
   labelOverflow: { source: proxy, query: 'increase(ollascope_label_overflow_total[1h]) > 0' },
   observerErrors: { source: proxy, query: 'increase(ollascope_observer_errors_total[1h]) > 0' },
   logLinesDropped: { source: 'the log', query: 'increase(ollascope_log_lines_dropped_total[1h]) > 0' },

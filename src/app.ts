@@ -5,15 +5,18 @@ import type { Config } from './config.ts'
 import { formatAddress, listen, type Address } from './listen.ts'
 import type { Logger } from './logger.ts'
 import { negotiateFormat, renderMetrics } from './metrics/exposition.ts'
-import { fullModelName, ModelLabels } from './metrics/labels.ts'
+import { ModelLabels } from './metrics/labels.ts'
 import { recordExchange } from './metrics/record.ts'
 import { createMetrics } from './metrics/registry.ts'
 import type { Exchange } from './ollama/exchange.ts'
 import type { LoadedModel } from './ollama/inventory.ts'
+import { fullModelName } from './ollama/model-name.ts'
 import { createProxy } from './proxy/proxy.ts'
 import { createReceipt, type Receipt } from './receipt.ts'
+import { contextLengthOf } from './ollama/derived.ts'
 import { getJson } from './upstream/get-json.ts'
-import { createPoller } from './upstream/poller.ts'
+import { createPoller, fresh } from './upstream/poller.ts'
+import { Residency } from './upstream/residency.ts'
 import type { Version } from './version.ts'
 
 export interface AppDependencies {
@@ -22,6 +25,8 @@ export interface AppDependencies {
   readonly nodeVersion: string
   /** Monotonic milliseconds. */
   readonly now: () => number
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number
 }
 
 export interface App {
@@ -36,7 +41,7 @@ export interface App {
 const RECEIPTS_KEPT = 100
 
 /** Puts the parts together: proxy, metrics, receipts, the eyes on the upstream, and the admin listener. */
-export function createApp(config: Config, { logger, version, nodeVersion, now }: AppDependencies): App {
+export function createApp(config: Config, { logger, version, nodeVersion, now, wallClock }: AppDependencies): App {
   const startedMs = now()
   const receipts: Receipt[] = []
   let draining = false
@@ -47,17 +52,25 @@ export function createApp(config: Config, { logger, version, nodeVersion, now }:
       stalledRequests: () => proxy.stalledCount(config.stallAfterMs),
       upstreamSilenceSeconds: () => proxy.silenceSeconds(),
       oldestRequestAgeSeconds: () => Math.max(0, ...proxy.inFlight().map(({ ageSeconds }) => ageSeconds)),
+      loaded: () => fresh(poller.state().loaded),
+      installed: () => fresh(poller.state().installed),
     },
-    { ...version, nodeVersion },
+    { ...version, nodeVersion, targets: config.targets },
   )
   const models = new ModelLabels(config.modelLimit, () => metrics.labelOverflow.inc({ label: 'model' }))
   const poller = createPoller({
     getJson: (path, signal) => getJson(config.upstream.url, path, signal),
     intervalMs: config.collectIntervalMs,
-    onLoadedChange: () => proxy.noteLife(),
+    onLoaded(loaded, changed) {
+      residency.setLoaded(loaded)
+      if (changed) proxy.noteLife()
+    },
+    awaitsLoad: () => proxy.awaits((model) => residency.isLoaded(model) !== true),
     onInstalled: (installed) => models.setListed(installed.map(({ name }) => name)),
   })
+  const residency = new Residency(() => poller.wake())
   const proxy = createProxy({
+    residency,
     upstream: config.upstream,
     hostHeader: config.upstreamHostHeader === 'upstream' ? formatAddress(config.upstream) : undefined,
     now,
@@ -97,7 +110,8 @@ export function createApp(config: Config, { logger, version, nodeVersion, now }:
   function settle(exchange: Exchange): void {
     try {
       const loaded = loadedModel(exchange)
-      recordExchange(metrics, models, exchange, loaded?.contextLength)
+      const contextLength = contextLengthOf(exchange, loaded?.contextLength)
+      recordExchange(metrics, models, exchange, contextLength, wallClock() / 1000)
       const receipt = createReceipt(exchange, loaded)
       receipts.unshift(receipt)
       if (receipts.length > RECEIPTS_KEPT) receipts.pop()
@@ -108,10 +122,8 @@ export function createApp(config: Config, { logger, version, nodeVersion, now }:
     }
   }
 
-  function loadedModel({ model }: Exchange): LoadedModel | undefined {
-    if (model.kind !== 'named') return undefined
-    const name = fullModelName(model.name)
-    return poller.state().loaded?.value?.find((loaded) => loaded.name === name)
+  function loadedModel({ request: { model } }: Exchange): LoadedModel | undefined {
+    return model.kind === 'named' ? residency.find(fullModelName(model.name)) : undefined
   }
 
   return {

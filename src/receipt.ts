@@ -1,4 +1,4 @@
-import { contextUsed, decodeRate, slotWaitSeconds } from './ollama/derived.ts'
+import { contextLengthOf, contextUsed, decodeRate, knownPrefill, slotWaitSeconds } from './ollama/derived.ts'
 import type { Exchange } from './ollama/exchange.ts'
 import { processorOf, type LoadedModel } from './ollama/inventory.ts'
 
@@ -10,9 +10,10 @@ export type Receipt = Readonly<Record<string, string | number | boolean | undefi
  * @param loaded what `/api/ps` last said of the model
  */
 export function createReceipt(exchange: Exchange, loaded: LoadedModel | undefined): Receipt {
-  const { usage, verdict, model } = exchange
+  const { usage, verdict } = exchange
+  const { model } = exchange.request
   const { processor, gpuRatio } = processorOf(loaded)
-  const rate = decodeRate(usage)
+  const prefill = knownPrefill(exchange)
   return {
     request_id: exchange.requestId,
     trace_id: exchange.traceId,
@@ -24,6 +25,7 @@ export function createReceipt(exchange: Exchange, loaded: LoadedModel | undefine
     status: exchange.status,
     outcome: verdict.outcome,
     error_type: verdict.errorType,
+    abort_phase: exchange.abortPhase,
     duration_ms: milliseconds(exchange.durationSeconds),
     ttft_ms: milliseconds(exchange.timeToFirstTokenSeconds),
     queue_wait_ms: milliseconds(slotWaitSeconds(usage)),
@@ -34,11 +36,13 @@ export function createReceipt(exchange: Exchange, loaded: LoadedModel | undefine
     cached_input_tokens: usage.cachedInputTokens,
     output_tokens: usage.outputTokens,
     digest: loaded?.digest,
-    tokens_per_second: rate === undefined ? undefined : Math.round(rate * 100) / 100,
+    tokens_per_second: hundredths(decodeRate(usage)),
+    prefill_tokens_per_second: prefill && hundredths(prefill.tokens / prefill.seconds),
     chunks: exchange.chunks,
     request_bytes: exchange.requestBytes,
     response_bytes: exchange.responseBytes,
-    context_length: loaded?.contextLength,
+    transferred_bytes: exchange.transferredBytes,
+    context_length: contextLengthOf(exchange, loaded?.contextLength),
     context_used: contextUsed(usage),
     processor,
     gpu_ratio: gpuRatio,
@@ -48,4 +52,8 @@ export function createReceipt(exchange: Exchange, loaded: LoadedModel | undefine
 /** Milliseconds to the microsecond. */
 function milliseconds(seconds: number | undefined): number | undefined {
   return seconds === undefined ? undefined : Math.round(seconds * 1e6) / 1e3
+}
+
+function hundredths(rate: number | undefined): number | undefined {
+  return rate === undefined ? undefined : Math.round(rate * 100) / 100
 }

@@ -1,3 +1,5 @@
+import { GAP_BOUNDS } from '../ollama/gaps.ts'
+
 type MetricKind = 'counter' | 'gauge' | 'histogram'
 
 /** One metric family of the catalogue. Names, types and labels are a contract with dashboards and alerts. */
@@ -13,11 +15,13 @@ export interface MetricDefinition<T extends MetricKind = MetricKind> {
 const REQUEST_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800]
 const OVERHEAD_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
 const WAIT_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 320, 640]
-const TOKEN_SECONDS = [0.0025, 0.005, 0.01, 0.015, 0.025, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5]
+const TOKEN_SECONDS = GAP_BOUNDS
 const LOAD_SECONDS = [0.05, 0.1, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600]
 
 const TOKENS = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5].map((power) => step * 10 ** power)).sort((a, b) => a - b)
 const CONTEXT_RATIO = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1]
+
+const DETAILS = ['digest', 'family', 'parameter_size', 'quantization'] as const
 
 const ROUTE = ['method', 'endpoint', 'status'] as const
 const MODEL = ['model', 'endpoint'] as const
@@ -34,7 +38,7 @@ function histogram(
   name: string,
   help: string,
   labels: readonly string[],
-  buckets: number[],
+  buckets: readonly number[],
 ): MetricDefinition<'histogram'> {
   return { name, type: 'histogram', help, labels, buckets }
 }
@@ -76,6 +80,17 @@ export const DEFINITIONS = {
     ...MODEL,
     'outcome',
   ]),
+  inferenceDuration: histogram(
+    'ollama_inference_duration_seconds',
+    'Time from the head of a request that runs a model to the end of its good answer.',
+    MODEL,
+    REQUEST_SECONDS,
+  ),
+  inferenceAborts: counter(
+    'ollama_inference_aborts_total',
+    'Requests that run a model and were given up by their client, by what they were doing, as far as it can be known.',
+    [...MODEL, 'phase'],
+  ),
   timeToFirstToken: histogram(
     'ollama_time_to_first_token_seconds',
     'Time from the head of a streaming request to its first content, thinking or tool call.',
@@ -85,6 +100,12 @@ export const DEFINITIONS = {
   timePerOutputToken: histogram(
     'ollama_time_per_output_token_seconds',
     'Decode time for each output token as the server measured it, once a request with at least two.',
+    MODEL,
+    TOKEN_SECONDS,
+  ),
+  interChunk: histogram(
+    'ollama_inter_chunk_seconds',
+    'Wall time between two chunks of a stream, from its first token on: what a person sees as stutter.',
     MODEL,
     TOKEN_SECONDS,
   ),
@@ -126,6 +147,21 @@ export const DEFINITIONS = {
     MODEL,
     CONTEXT_RATIO,
   ),
+  truncationsSuspected: counter(
+    'ollama_context_truncations_suspected_total',
+    'Requests whose prompt met the context limit and was probably cut, which Ollama does silently.',
+    MODEL,
+  ),
+  prefillTokens: counter(
+    'ollama_prefill_tokens_total',
+    'Prompt tokens that were surely computed and not cached: by the server’s own word, or since the request loaded the model.',
+    MODEL,
+  ),
+  prefillSeconds: counter(
+    'ollama_prefill_seconds_total',
+    'Time that the tokens of ollama_prefill_tokens_total took.',
+    MODEL,
+  ),
   loadDuration: histogram(
     'ollama_load_duration_seconds',
     'The server’s load_duration: scheduling and loading, small but never 0 where the model was loaded already.',
@@ -144,9 +180,52 @@ export const DEFINITIONS = {
     MODEL,
     REQUEST_SECONDS,
   ),
+  transferDuration: histogram(
+    'ollama_model_transfer_duration_seconds',
+    'Time of a pull, push or create, by its outcome: its status is 200 also where it failed.',
+    ['endpoint', 'outcome'],
+    REQUEST_SECONDS,
+  ),
+  transferBytes: counter(
+    'ollama_model_transfer_bytes_total',
+    'Bytes by which the progress of pulls and pushes was seen to grow.',
+    ['endpoint'],
+  ),
+  unreadBodies: counter(
+    'ollascope_unread_bodies_total',
+    'Bodies that were passed on and whose numbers could not be read: an unknown coding, too large or broken, an unknown type.',
+    ['direction', 'reason'],
+  ),
+  loadedModels: gauge('ollama_loaded_models', 'Models in memory.'),
+  loadedModelSize: gauge('ollama_loaded_model_size_bytes', 'Size of a model in memory.', ['model']),
+  loadedModelVram: gauge('ollama_loaded_model_vram_bytes', 'What of it is on a GPU.', ['model']),
+  loadedModelGpuRatio: gauge('ollama_loaded_model_gpu_ratio', 'The share of it that is on a GPU.', ['model']),
+  loadedModelExpires: gauge(
+    'ollama_loaded_model_expires_timestamp_seconds',
+    'When it will be unloaded, if nobody asks for it before; it can lie in the past.',
+    ['model'],
+  ),
+  loadedModelContext: gauge('ollama_loaded_model_context_tokens', 'The context length that it is loaded with.', [
+    'model',
+  ]),
+  loadedModelInfo: gauge('ollama_loaded_model_info', 'Always 1; which version of a model is loaded.', [
+    'model',
+    ...DETAILS,
+  ]),
+  modelsInstalled: gauge('ollama_models_installed', 'Models on disk.'),
+  installedModelInfo: gauge('ollama_installed_model_info', 'Always 1; which version of a model is installed.', [
+    'model',
+    ...DETAILS,
+  ]),
+  latencyTarget: gauge('ollama_latency_target_seconds', 'What the configuration file wants of a model.', [
+    'model',
+    'tier',
+    'metric',
+    'quantile',
+  ]),
   labelOverflow: counter(
     'ollascope_label_overflow_total',
-    'Requests whose label value was folded into "other" since the label had no slot left.',
+    'Requests whose label value was folded into "other": the model had no slot left, or the named family no series.',
     ['label'],
   ),
   observerErrors: counter('ollascope_observer_errors_total', 'Exchanges of which numbers were lost to an error.'),

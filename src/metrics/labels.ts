@@ -1,3 +1,4 @@
+import { fullModelName } from '../ollama/model-name.ts'
 import type { RequestFacts } from '../ollama/request.ts'
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE'])
@@ -5,12 +6,6 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 /** A known method, or `other`: a client may invent as many as it likes. */
 export function methodLabel(method: string): string {
   return METHODS.has(method) ? method : 'other'
-}
-
-/** The full name of a model: `llama3` is `llama3:latest`. */
-export function fullModelName(name: string): string {
-  const colon = name.indexOf(':', name.lastIndexOf('/') + 1)
-  return colon === -1 ? `${name}:latest` : name
 }
 
 /**

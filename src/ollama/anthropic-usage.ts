@@ -1,4 +1,4 @@
-import { ERROR_PATHS } from './error-text.ts'
+import { ERROR_PATHS, noteError } from './error-text.ts'
 import { isContent, noteUsage, tokens, type Extractor, type UsageFields } from './extractor.ts'
 import { compilePaths } from './paths.ts'
 
@@ -12,12 +12,12 @@ const CONTENT = ['delta.text', 'delta.thinking', 'delta.partial_json']
 const REASONS = ['stop_reason', 'delta.stop_reason']
 
 /** Anthropic's words for why a message ended, in Ollama's. */
-const REASON_WORDS: Readonly<Record<string, string>> = {
-  end_turn: 'stop',
-  stop_sequence: 'stop',
-  max_tokens: 'length',
-  tool_use: 'tool_calls',
-}
+const REASON_WORDS: ReadonlyMap<string, string> = new Map([
+  ['end_turn', 'stop'],
+  ['stop_sequence', 'stop'],
+  ['max_tokens', 'length'],
+  ['tool_use', 'tool_calls'],
+])
 
 /**
  * `/v1/messages`: `message_start` holds an estimate of the usage (under `message`, and not read), `message_delta` the
@@ -32,8 +32,8 @@ export const anthropicExtractor: Extractor = {
     else if (path === 'content_block.type') notes.hasContent ||= value === 'tool_use'
     else if (path === 'type') notes.finished = value === 'message_stop'
     else if (REASONS.includes(path))
-      notes.reason = typeof value === 'string' ? (REASON_WORDS[value] ?? value) : notes.reason
-    else if (!noteUsage(USAGE, notes, path, value) && typeof value === 'string') notes.errorText = value
+      notes.reason = typeof value === 'string' && value ? (REASON_WORDS.get(value) ?? value) : notes.reason
+    else if (!noteUsage(USAGE, notes, path, value)) noteError(notes, value)
   },
   commit(notes, facts, streamed) {
     facts.errorText ??= notes.errorText

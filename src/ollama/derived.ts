@@ -1,3 +1,4 @@
+import type { Exchange } from './exchange.ts'
 import type { Usage } from './facts.ts'
 
 /**
@@ -23,4 +24,48 @@ export function contextUsed({ inputTokens, outputTokens }: Usage): number | unde
 export function decodeRate({ outputTokens, evalSeconds }: Usage): number | undefined {
   if (outputTokens === undefined || outputTokens < 2 || evalSeconds === undefined || evalSeconds === 0) return undefined
   return outputTokens / evalSeconds
+}
+
+/** A load takes longer than this, and the scheduling of a loaded model shorter: 0.001 to 0.21 s recorded, loads from 0.66 s. */
+const LOAD_SECONDS = 0.5
+
+/**
+ * Prompt tokens that were computed for certain, and the seconds that took. Ollama's count holds cached tokens, its
+ * duration does not: only where the server tells how many were cached, or where this request loaded the model and
+ * nothing could be cached, do the two belong together.
+ */
+export function knownPrefill({ usage, coldStart }: Exchange): { tokens: number; seconds: number } | undefined {
+  const { inputTokens, cachedInputTokens, promptEvalSeconds: seconds } = usage
+  if (inputTokens === undefined || seconds === undefined || seconds === 0) return undefined
+  if (cachedInputTokens !== undefined) {
+    return cachedInputTokens < inputTokens ? { tokens: inputTokens - cachedInputTokens, seconds } : undefined
+  }
+  return coldStart && (usage.loadSeconds ?? 0) >= LOAD_SECONDS ? { tokens: inputTokens, seconds } : undefined
+}
+
+/**
+ * The context length, in tokens, with which a request ran; `undefined` where that is not sure.
+ * @param listed what `/api/ps` last said of its model, which a request that loads the model again may have overtaken
+ */
+export function contextLengthOf({ request, usage }: Exchange, listed: number | undefined): number | undefined {
+  const { numCtx } = request
+  const loaded = usage.loadSeconds === undefined || usage.loadSeconds >= LOAD_SECONDS
+  if (numCtx === undefined || listed === undefined || !loaded) return listed
+  // It asked for less than is listed: it got it. For more: it got that, or what the model can.
+  return numCtx <= listed ? numCtx : undefined
+}
+
+/** JSON of real prompts has up to 5 bytes a token, 12 where every character is escaped. */
+const MANY_BYTES = 16
+
+/**
+ * The prompt met the context limit and was cut, which Ollama tells nobody. The old one then counts a full context; the
+ * new one keeps a half or more of it, so there it shows only by a request with far more bytes than tokens.
+ * @param contextLength tokens with which the model ran
+ */
+export function suspectsTruncation({ usage, request, requestBytes }: Exchange, contextLength: number): boolean {
+  const { inputTokens = 0, outputTokens } = usage
+  if (outputTokens === undefined) return false // an embedding: the tokens of many inputs, each with a context of its own
+  if (inputTokens >= contextLength) return true
+  return !request.hasImages && inputTokens >= contextLength / 2 && requestBytes > MANY_BYTES * inputTokens
 }

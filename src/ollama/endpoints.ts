@@ -13,10 +13,12 @@ export interface Endpoint {
   /** The templated path, used as a label: one of a closed set. */
   readonly label: string
   readonly errorShape: ErrorShape
-  /** The body is a JSON object whose keys are read for the model and the flags. */
-  readonly readsBody: boolean
+  /** How the request's body, or its path, names the model and the flags; `undefined` where it names none. */
+  readonly names: 'json' | 'form' | 'path' | undefined
   /** It runs a model, so it is counted among the inference metrics. */
   readonly inference: boolean
+  /** It moves or makes a model, and tells how far it is. */
+  readonly transfersModel: boolean
   /** What Ollama does where the request leaves `stream` out; `undefined` where it never streams. */
   readonly streamsByDefault: boolean | undefined
   /** The one method that runs it: any other is answered 405, and its answer is not read for numbers. */
@@ -32,19 +34,20 @@ function endpoint(method: Endpoint['method'], label: string, details: Details = 
     label,
     method,
     errorShape,
-    readsBody: false,
+    names: undefined,
     inference: false,
+    transfersModel: false,
     streamsByDefault: undefined,
     extractor: undefined,
     ...details,
   }
 }
 
-const NATIVE: Details = { readsBody: true, inference: true, streamsByDefault: true, extractor: nativeExtractor }
-const PROGRESS: Details = { readsBody: true, streamsByDefault: true, extractor: progressExtractor }
-const OPENAI: Details = { readsBody: true, inference: true, streamsByDefault: false }
-const EMBEDDING: Details = { readsBody: true, inference: true }
-const BODY: Details = { readsBody: true }
+const NATIVE: Details = { names: 'json', inference: true, streamsByDefault: true, extractor: nativeExtractor }
+const PROGRESS: Details = { names: 'json', transfersModel: true, streamsByDefault: true, extractor: progressExtractor }
+const OPENAI: Details = { names: 'json', inference: true, streamsByDefault: false }
+const EMBEDDING: Details = { names: 'json', inference: true }
+const BODY: Details = { names: 'json' }
 
 /** Every route of Ollama's. A new one is a line here. */
 const EXACT: readonly Endpoint[] = [
@@ -74,14 +77,14 @@ const EXACT: readonly Endpoint[] = [
   endpoint('POST', '/v1/messages', { ...OPENAI, extractor: anthropicExtractor }),
   endpoint('POST', '/v1/embeddings', { ...EMBEDDING, extractor: openaiEmbeddingExtractor }),
   endpoint('GET', '/v1/models'),
-  endpoint('POST', '/v1/audio/transcriptions', { inference: true }),
+  endpoint('POST', '/v1/audio/transcriptions', { names: 'form', inference: true }),
 ]
 
 /** Routes with one variable last segment. */
 const TEMPLATED: readonly (readonly [prefix: string, Endpoint])[] = [
   ['/api/blobs/', endpoint('POST', '/api/blobs/:digest')],
   ['/api/user/keys/', endpoint('DELETE', '/api/user/keys/:key')],
-  ['/v1/models/', endpoint('GET', '/v1/models/:model')],
+  ['/v1/models/', endpoint('GET', '/v1/models/:model', { names: 'path' })],
 ]
 
 const BY_PATH = new Map(EXACT.map((entry) => [entry.label, entry]))
@@ -122,4 +125,9 @@ export function pathOf(target: string): string {
   } catch {
     return path // a stray percent sign: Ollama refuses it, and its answer tells
   }
+}
+
+/** Whether a request with this method runs a model there; any other method is answered 405. */
+export function runsModel(endpoint: Endpoint, method: string): boolean {
+  return endpoint.inference && method === endpoint.method
 }

@@ -1,7 +1,9 @@
 import type { Usage } from './facts.ts'
+import type { Gaps } from './gaps.ts'
 import type { RequestFacts } from './request.ts'
 import type { Verdict } from './outcome.ts'
 import type { Endpoint } from './endpoints.ts'
+import type { InferencePhase } from './phase.ts'
 
 /** One request and its response, when both are over: all that metrics, receipts and the status page are made of. */
 export interface Exchange {
@@ -12,12 +14,16 @@ export interface Exchange {
   readonly endpoint: Endpoint
   /** The decoded path, without query. */
   readonly path: string
-  readonly model: RequestFacts['model']
+  readonly request: RequestFacts
   /** What the request asked for, with the endpoint's default; `undefined` where the endpoint never streams. */
   readonly stream: boolean | undefined
   /** What the client got; 499 where it left before the headers. */
   readonly status: number
   readonly verdict: Verdict
+  /** What the client gave up on, where it left a request that runs a model. */
+  readonly abortPhase: InferencePhase | undefined
+  /** When it was asked, its model was not loaded and nobody else had asked for it. */
+  readonly coldStart: boolean
   /** Seconds from the request's head to the end of the exchange, on a monotonic clock. */
   readonly durationSeconds: number
   /** Seconds from the request's head to the first token; streams only. */
@@ -26,10 +32,15 @@ export interface Exchange {
   readonly overheadSeconds: number | undefined
   readonly usage: Usage
   readonly chunks: number
+  readonly gaps: Gaps | undefined
+  /** Bytes of a model that a pull or a push was seen to move. */
+  readonly transferredBytes: number | undefined
+  /** Why a body that holds numbers could not be read. */
+  readonly unread: { readonly request: Unread | undefined; readonly response: Unread | undefined }
   /** Bytes of the bodies, without framing. */
   readonly requestBytes: number
   readonly responseBytes: number
 }
 
-/** Where an exchange stands that is not over yet. */
-export type Phase = 'waiting' | 'streaming'
+/** `coding`: in a Content-Encoding that is not read, `size`: too large to be decoded, or broken, `type`: of an unknown type. */
+export type Unread = 'coding' | 'size' | 'type'

@@ -22,6 +22,9 @@ export interface RecordNotes {
   finished: boolean
   reason: string | undefined
   errorText: string | undefined
+  /** Of a pull or a push: the blob, and how many bytes of it are there. */
+  digest: string | undefined
+  completed: number | undefined
   readonly usage: Usage
 }
 
@@ -32,6 +35,8 @@ export function emptyNotes(): RecordNotes {
     finished: false,
     reason: undefined,
     errorText: undefined,
+    digest: undefined,
+    completed: undefined,
     usage: {},
   }
 }

@@ -1,3 +1,5 @@
+import type { Gaps } from './gaps.ts'
+
 /** What a response said of itself. Everything here was read off the wire; nothing is a guess. */
 export interface ResponseFacts {
   /** The upstream's own reason for the end: `done_reason`, `finish_reason`. */
@@ -12,7 +14,18 @@ export interface ResponseFacts {
   firstTokenAtMs: number | undefined
   /** NDJSON lines or server-sent events, `[DONE]` not counted; 0 for an answer that does not stream. */
   chunks: number
+  /** The times between the chunks behind the first token; streams of two chunks and more. */
+  gaps: Gaps | undefined
+  /** What a pull or a push told of its blobs, by digest. */
+  transfers: Map<string, Transfer> | undefined
   readonly usage: Usage
+}
+
+/** Bytes of one blob. */
+export interface Transfer {
+  /** What was there when it was first told of. */
+  readonly first: number
+  completed: number
 }
 
 /** Tokens and durations (seconds) as the server reported them; absent where it did not. */
@@ -34,6 +47,8 @@ export function createFacts(): ResponseFacts {
     hasContent: false,
     firstTokenAtMs: undefined,
     chunks: 0,
+    gaps: undefined,
+    transfers: undefined,
     usage: {},
   }
 }

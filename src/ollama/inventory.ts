@@ -1,33 +1,48 @@
-/** A model that is in memory now, as `/api/ps` lists it. */
-export interface LoadedModel {
-  readonly name: string
-  readonly digest: string | undefined
-  readonly sizeBytes: number | undefined
-  readonly vramBytes: number | undefined
-  readonly contextLength: number | undefined
-}
-
 /** A model that is installed, as `/api/tags` lists it. */
 export interface InstalledModel {
   readonly name: string
   readonly digest: string | undefined
+  readonly family: string | undefined
+  /** As Ollama writes it: `268.10M`. */
+  readonly parameterSize: string | undefined
+  readonly quantization: string | undefined
+}
+
+/** A model that is in memory now, as `/api/ps` lists it. */
+export interface LoadedModel extends InstalledModel {
+  readonly sizeBytes: number | undefined
+  readonly vramBytes: number | undefined
+  readonly contextLength: number | undefined
+  /** Seconds since 1970. Can lie in the past, or 292 years ahead. */
+  readonly expiresAt: number | undefined
 }
 
 /** @returns `undefined` for an answer that is no list of models. */
 export function parsePs(json: unknown): LoadedModel[] | undefined {
   return models(json)?.map((model) => ({
-    name: String(model.name),
-    digest: text(model.digest),
+    ...installed(model),
     sizeBytes: size(model.size),
     // Go leaves a zero out where the field says omitempty: absent is on the CPU.
     vramBytes: size(model.size_vram ?? 0),
     contextLength: size(model.context_length),
+    expiresAt: timestamp(model.expires_at),
   }))
 }
 
 /** @returns `undefined` for an answer that is no list of models. */
 export function parseTags(json: unknown): InstalledModel[] | undefined {
-  return models(json)?.map((model) => ({ name: String(model.name), digest: text(model.digest) }))
+  return models(json)?.map(installed)
+}
+
+function installed(model: Fields): InstalledModel {
+  const details = isFields(model.details) ? model.details : {}
+  return {
+    name: String(model.name),
+    digest: text(model.digest),
+    family: text(details.family),
+    parameterSize: text(details.parameter_size),
+    quantization: text(details.quantization_level),
+  }
 }
 
 export type Processor = 'gpu' | 'cpu' | 'mixed' | 'unknown'
@@ -61,4 +76,9 @@ function text(value: unknown): string | undefined {
 
 function size(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined
+}
+
+function timestamp(value: unknown): number | undefined {
+  const ms = typeof value === 'string' ? Date.parse(value) : NaN
+  return Number.isNaN(ms) ? undefined : ms / 1000
 }

@@ -1,11 +1,13 @@
-import { decodeLiteral, unescape, type JsonValue } from './json-value.ts'
+import { decodeLiteral, foldCase, isNumeral, longNumber, unescape, type JsonValue } from './json-value.ts'
 import { ELEMENTS, type PathNode } from './paths.ts'
 
 export type OnValue = (path: string, value: JsonValue) => void
 
 /** A longer string is given cut to this many bytes of its JSON text: enough to know it, never the whole of a prompt. */
 export const MAX_STRING_BYTES = 2048
-const MAX_KEY_BYTES = 128
+/** A longer key is cut, and none of the wanted ones: they would be shorter were all of their characters escaped. */
+const MAX_KEY_BYTES = 256
+/** A longer number is told as one that is not known. */
 const MAX_LITERAL_BYTES = 64
 
 const QUOTE = 0x22
@@ -30,6 +32,7 @@ const SKIP = 8
 const SKIP_STRING = 9
 const DONE = 10
 const FAILED = 11
+const FIRST_ELEMENT = 12
 
 interface Level {
   readonly isArray: boolean
@@ -111,6 +114,10 @@ export class JsonScanner {
   #structure(byte: number): void {
     if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) return
     switch (this.#state) {
+      case FIRST_ELEMENT:
+        if (byte === CLOSE_ARRAY) this.#close(true)
+        else this.#beginValue(byte)
+        return
       case VALUE:
         this.#beginValue(byte)
         return
@@ -146,10 +153,6 @@ export class JsonScanner {
       else this.#state = FAILED
       return
     }
-    if (byte === CLOSE_ARRAY && this.#levels.at(-1)?.isArray) {
-      this.#close(true)
-      return
-    }
     const node = this.#node
     if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
       if (node?.path !== undefined) this.#onValue(node.path, undefined)
@@ -172,7 +175,7 @@ export class JsonScanner {
   #open(node: PathNode, isArray: boolean): void {
     this.#levels.push({ isArray, node })
     this.#node = isArray ? node.children.get(ELEMENTS) : undefined
-    this.#state = isArray ? VALUE : FIRST_KEY
+    this.#state = isArray ? FIRST_ELEMENT : FIRST_KEY
   }
 
   #close(isArray: boolean): void {
@@ -209,7 +212,7 @@ export class JsonScanner {
   #endString(isKey: boolean, raw: string): void {
     const text = unescape(raw)
     if (isKey) {
-      const key = this.#foldCase ? text.toLowerCase() : text
+      const key = this.#foldCase ? foldCase(text) : text
       this.#node = key === ELEMENTS ? undefined : this.#levels.at(-1)?.node.children.get(key)
       this.#state = AFTER_KEY
     } else {
@@ -271,12 +274,16 @@ export class JsonScanner {
     for (let at = start; at < end; at++) {
       const byte = bytes[at] ?? 0
       if (byte === COMMA || byte === CLOSE_OBJECT || byte === CLOSE_ARRAY || byte <= 0x20) {
-        const value = decodeLiteral(this.#text)
+        const value = this.#text.length > MAX_LITERAL_BYTES ? longNumber(this.#text) : decodeLiteral(this.#text)
         if (value === undefined) this.#state = FAILED
         else this.#tell(value)
         return at
       }
-      if (this.#text.length < MAX_LITERAL_BYTES) this.#text += String.fromCharCode(byte)
+      if (this.#text.length <= MAX_LITERAL_BYTES) this.#text += String.fromCharCode(byte)
+      else if (!isNumeral(byte)) {
+        this.#state = FAILED
+        return end
+      }
     }
     return end
   }

@@ -1,4 +1,4 @@
-import { ERROR_PATHS } from './error-text.ts'
+import { ERROR_PATHS, noteError } from './error-text.ts'
 import { isContent, noteUsage, tokens, type Extractor, type UsageFields } from './extractor.ts'
 import { compilePaths } from './paths.ts'
 
@@ -26,7 +26,7 @@ function openaiExtractor(content: readonly string[]): Extractor {
       else if (path === 'choices[]') notes.hasChoices = true
       else if (path === 'choices[].finish_reason')
         notes.reason = typeof value === 'string' && value ? value : notes.reason
-      else if (!noteUsage(USAGE, notes, path, value) && typeof value === 'string') notes.errorText = value
+      else if (!noteUsage(USAGE, notes, path, value)) noteError(notes, value)
     },
     commit(notes, facts, streamed) {
       facts.errorText ??= notes.errorText

@@ -1,6 +1,7 @@
 import { errorTextExtractor } from './error-text.ts'
 import { emptyNotes, type Extractor, type RecordNotes } from './extractor.ts'
 import { createFacts, type ResponseFacts } from './facts.ts'
+import { addGap, createGaps } from './gaps.ts'
 import { JsonScanner } from './json-scanner.ts'
 import { createNdjsonReader } from './ndjson.ts'
 import type { RecordReader, RecordSink } from './records.ts'
@@ -17,13 +18,16 @@ export interface ResponseHead {
 
 /** The framing that a response declares. Ollama answers a streaming request with plain JSON where it only loads. */
 export function framingOf(head: ResponseHead): Framing {
-  if (head.contentEncoding !== undefined && head.contentEncoding !== '' && head.contentEncoding !== 'identity') {
-    return 'none'
-  }
+  if (isCoded(head.contentEncoding)) return 'none'
   const type = head.contentType ?? ''
   if (type.startsWith('application/x-ndjson')) return 'ndjson'
   if (type.startsWith('text/event-stream')) return 'sse'
   return type.startsWith('application/json') ? 'json' : 'none'
+}
+
+/** Whether a body in this Content-Encoding must be decoded before it can be read. */
+export function isCoded(contentEncoding: string | undefined): boolean {
+  return contentEncoding !== undefined && contentEncoding !== '' && contentEncoding.toLowerCase() !== 'identity'
 }
 
 /** The end of a stream stands in its last records: a reason, the usage, and the end itself. */
@@ -48,7 +52,8 @@ export class ResponseObserver implements RecordSink {
   readonly #reader: RecordReader | undefined
   #notes: RecordNotes
   #kept: Kept[] = []
-  #nowMs = 0
+  #nowMs: number | undefined
+  #chunkAtMs = 0
 
   /** @param extractor where this API keeps its numbers; `undefined` for one of which only errors are read. */
   constructor(head: ResponseHead, extractor: Extractor | undefined) {
@@ -67,8 +72,8 @@ export class ResponseObserver implements RecordSink {
     return this.framing !== 'none' && this.#extractor.saysFinished
   }
 
-  /** @param nowMs when this piece arrived, on the caller's monotonic clock. */
-  push(bytes: Buffer, nowMs: number): void {
+  /** @param nowMs when this piece arrived, on the caller's monotonic clock; `undefined` where that is not known. */
+  push(bytes: Buffer, nowMs: number | undefined): void {
     this.#nowMs = nowMs
     if (this.#reader !== undefined) this.#reader.push(bytes)
     else if (this.framing === 'json') this.#scanner.push(bytes)
@@ -82,7 +87,7 @@ export class ResponseObserver implements RecordSink {
   }
 
   record(bytes: Buffer, start: number, end: number): void {
-    this.facts.chunks++
+    this.#countChunk()
     if (!this.facts.hasContent || looksLikeError(bytes, start, end)) {
       this.#read(bytes, start, end)
       return
@@ -105,12 +110,21 @@ export class ResponseObserver implements RecordSink {
   }
 
   longRecordEnd(): void {
-    this.facts.chunks++
+    this.#countChunk()
     this.#commit()
   }
 
   doneMarker(): void {
     if (this.#extractor.doneMarker) this.facts.finished = true
+  }
+
+  #countChunk(): void {
+    const { facts } = this
+    facts.chunks++
+    if (this.#nowMs === undefined) return
+    if (facts.firstTokenAtMs !== undefined)
+      addGap((facts.gaps ??= createGaps()), (this.#nowMs - this.#chunkAtMs) / 1000)
+    this.#chunkAtMs = this.#nowMs
   }
 
   #readKept(): void {

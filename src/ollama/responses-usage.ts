@@ -1,3 +1,4 @@
+import { noteError } from './error-text.ts'
 import { isContent, noteUsage, tokens, type Extractor, type UsageFields } from './extractor.ts'
 import { compilePaths } from './paths.ts'
 
@@ -13,9 +14,10 @@ const USAGE: UsageFields = new Map([
   ...[...FIELDS].map(([path, field]) => [`response.${path}`, field] as const),
 ])
 
-const ENDS = ['response.completed', 'response.incomplete', 'response.failed']
+// A failed one is none: what it says is an error, or nothing.
+const ENDS = ['response.completed', 'response.incomplete']
 const REASONS = ['incomplete_details.reason', 'response.incomplete_details.reason']
-const ERRORS = ['error', 'error.message', 'response.error.message', 'message']
+const ERRORS = ['error', 'error.message', 'response.error', 'response.error.message', 'message']
 
 /**
  * `/v1/responses`: no `[DONE]`; a stream ends with `response.completed`, which has the usage. Ollama calls a response
@@ -31,7 +33,7 @@ export const responsesExtractor: Extractor = {
     else if (path === 'type') notes.finished ||= typeof value === 'string' && ENDS.includes(value)
     else if (path === 'status') notes.finished ||= value === 'completed' || value === 'incomplete'
     else if (REASONS.includes(path)) notes.reason = value === 'max_output_tokens' ? 'length' : notes.reason
-    else if (!noteUsage(USAGE, notes, path, value) && typeof value === 'string') notes.errorText = value
+    else if (!noteUsage(USAGE, notes, path, value)) noteError(notes, value)
   },
   commit(notes, facts) {
     facts.errorText ??= notes.errorText

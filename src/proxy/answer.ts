@@ -33,3 +33,19 @@ export function linger(req: IncomingMessage): void {
   timer.unref()
   req.once('close', () => clearTimeout(timer))
 }
+
+/** Whether the client's answer is chunked, as the upstream's is: one without a body, or for HTTP/1.0, cannot be. */
+export function answersChunked(req: IncomingMessage, { headers, statusCode }: IncomingMessage): boolean {
+  const bodyless = req.method === 'HEAD' || statusCode === 204 || statusCode === 304
+  return headers['transfer-encoding'] !== undefined && !bodyless && req.httpVersion !== '1.0'
+}
+
+/** Ends a connection so that its client sees that the answer is not whole. */
+export function cutClient(req: IncomingMessage, res: ServerResponse): void {
+  const { socket } = res
+  // Where the end of the connection is the end of the body, only a reset says that something is missing.
+  if (socket && req.httpVersion === '1.0') socket.resetAndDestroy()
+  else if (socket) socket.destroySoon()
+  // Pipelined, and not its turn yet: the answers before it, and what there is of this one, go first.
+  else res.once('socket', () => process.nextTick(() => cutClient(req, res)))
+}

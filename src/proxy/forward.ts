@@ -1,42 +1,20 @@
-import type { Agent, ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
-import { request as httpRequest } from 'node:http'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { matchEndpoint, type Endpoint } from '../ollama/endpoints.ts'
-import type { Exchange, Phase } from '../ollama/exchange.ts'
+import { matchEndpoint, runsModel, type Endpoint } from '../ollama/endpoints.ts'
+import { fullModelName } from '../ollama/model-name.ts'
 import type { Verdict } from '../ollama/outcome.ts'
+import { phaseOf, showsFirstToken, type Phase, type Standing } from '../ollama/phase.ts'
 import type { RequestFacts } from '../ollama/request.ts'
-import { answerError, linger } from './answer.ts'
+import { answerError, answersChunked, cutClient, linger } from './answer.ts'
 import { internalError, shuttingDown, upstreamError, type ProxyError } from './errors.ts'
-import { isPlainCoding, pairs, requestHeaders, requestIdOf, responseHeaders } from './headers.ts'
+import { isPlainCoding, pairs, requestIdOf, responseHeaders } from './headers.ts'
+import type { ForwardContext } from './context.ts'
+import { openUpstream } from './open-upstream.ts'
 import { relayInterim } from './interim.ts'
 import { toExchange } from './settlement.ts'
 import type { Progress } from './silence.ts'
 import { Tap } from './tap.ts'
 import { pumpUpload } from './upload.ts'
-
-export interface Upstream {
-  readonly host: string
-  readonly port: number
-  readonly url: string
-  /** When it last sent a byte, ended an exchange or changed its models; monotonic milliseconds. */
-  heardMs: number
-}
-
-/** What every exchange of one proxy shares. */
-export interface ForwardContext {
-  readonly upstream: Upstream
-  /** The Host that the upstream is told; `undefined` passes the client's own. */
-  readonly hostHeader: string | undefined
-  readonly agent: Agent
-  /** Monotonic milliseconds. */
-  readonly now: () => number
-  /** An observer threw: this exchange lost numbers, and nothing else. */
-  readonly onObserverError: (error: unknown, requestId: string) => void
-  /** The proxy itself failed at this exchange, which ends with an error of its own. */
-  readonly onInternalError: (error: unknown, requestId: string) => void
-  /** Called exactly once for each exchange. */
-  readonly onSettled: (forward: Forward, exchange: Exchange) => void
-}
 
 /** Carries one request to the upstream and its response back, byte for byte, and tells at the end what happened. */
 export class Forward {
@@ -44,13 +22,15 @@ export class Forward {
   readonly endpoint: Endpoint
   readonly method: string
   readonly socket: Socket
+  readonly startMs: number
+  /** The full name of the model that it runs, once its whole body has passed. */
+  model: string | undefined
   /** Where the list of the exchanges under way has this one. */
   place = 0
   readonly #context: ForwardContext
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #tap: Tap
-  readonly #startMs: number
   #upstreamReq: ClientRequest | undefined
   #upstreamRes: IncomingMessage | undefined
   /** What came from the upstream in this tick. It leaves in one write: a burst is one system call, no chunk waits. */
@@ -62,6 +42,7 @@ export class Forward {
   #lastMs: number
   #verdict: Verdict | undefined
   #cut = false
+  #coldStart = false
   #settled = false
 
   constructor(context: ForwardContext, req: IncomingMessage, res: ServerResponse) {
@@ -69,23 +50,24 @@ export class Forward {
     this.#req = req
     this.#res = res
     this.socket = req.socket
-    this.#startMs = context.now()
-    this.#lastMs = this.#startMs
+    this.startMs = context.now()
+    this.#lastMs = this.startMs
     this.requestId = requestIdOf(req.headers['x-request-id'])
     this.method = req.method ?? ''
     this.endpoint = matchEndpoint(req.url ?? '')
-    this.#tap = new Tap(this.endpoint, this.method, (error) => context.onObserverError(error, this.requestId))
+    const head = { contentType: req.headers['content-type'], contentEncoding: req.headers['content-encoding'] }
+    this.#tap = new Tap(this.endpoint, this.method, head, (error) => context.onObserverError(error, this.requestId))
     res.on('close', () => this.#onClientClose())
     res.on('error', () => this.#upstreamReq?.destroy()) // a failed write to the client: 'close' follows
     req.on('error', () => undefined) // the client went away while it sent: 'close' of the response follows
   }
 
   /** Where the exchange stands, for the status page. */
-  status(): { model: RequestFacts['model']; phase: Phase; ageSeconds: number } {
+  status(behindAnother: boolean): { model: RequestFacts['model']; phase: Phase; ageSeconds: number } {
     return {
       model: this.#tap.requestFacts().model,
-      phase: this.#responseBytes > 0 ? 'streaming' : 'waiting',
-      ageSeconds: (this.#context.now() - this.#startMs) / 1000,
+      phase: phaseOf(runsModel(this.endpoint, this.method), this.#standing(behindAnother)),
+      ageSeconds: (this.#context.now() - this.startMs) / 1000,
     }
   }
 
@@ -101,14 +83,9 @@ export class Forward {
 
   /** Opens the upstream request and begins to pump. */
   start(): void {
-    const { upstream, agent, hostHeader } = this.#context
     const req = this.#req
     const chunked = req.headers['transfer-encoding'] !== undefined
-    const headers = requestHeaders(req.rawHeaders, req.headers.connection, this.requestId, hostHeader, chunked)
-    // HTTP/1.0 needs no Host, the HTTP/1.1 that goes on does. RFC 9110, section 7.2.
-    if (req.httpVersion === '1.0' && req.headers.host === undefined) headers.push('Host', new URL(upstream.url).host)
-    const to = { host: upstream.host, port: upstream.port, agent, method: this.method, path: req.url ?? '/' }
-    const upstreamReq = httpRequest({ ...to, headers, setDefaultHeaders: false })
+    const upstreamReq = openUpstream(this.#context, req, this.requestId, chunked)
     this.#upstreamReq = upstreamReq
     upstreamReq.on('socket', (socket) => this.#onSocket(socket))
     upstreamReq.on('response', (response) => this.#onResponse(response))
@@ -117,7 +94,12 @@ export class Forward {
     // It may also end without any error: an upstream that switches protocols unasked, for one.
     upstreamReq.on('close', () => this.#onUpstreamError({ code: 'ECONNRESET', message: 'closed' }))
     if (chunked || req.headers['content-length'] !== undefined)
-      pumpUpload(req, upstreamReq, (bytes) => this.#onUpload(bytes))
+      pumpUpload(
+        req,
+        upstreamReq,
+        (bytes) => this.#onUpload(bytes),
+        () => this.#onAsked(),
+      )
     else upstreamReq.end()
   }
 
@@ -128,7 +110,7 @@ export class Forward {
     this.#upstreamReq?.destroy()
     const res = this.#res
     if (res.headersSent) {
-      this.#cutClient()
+      cutClient(this.#req, this.#res)
       return
     }
     this.#responseBytes = answerError(this.#req, res, this.endpoint.errorShape, error, this.requestId)
@@ -145,6 +127,34 @@ export class Forward {
     this.#requestBytes += bytes.length
     this.#lastMs = this.#context.now()
     this.#tap.request(bytes)
+  }
+
+  /** The whole request is with the upstream. */
+  #onAsked(): void {
+    if (this.#settled) return
+    this.#tap.requestEnd()
+    const { model } = this.#tap.requestFacts()
+    if (model.kind !== 'named' || !runsModel(this.endpoint, this.method)) return
+    this.model = fullModelName(model.name)
+    const { residency, isBehindAnother } = this.#context
+    this.#coldStart = residency.isLoaded(this.model) === false && !isBehindAnother(this, Infinity)
+    residency.noteAsked(this.model)
+  }
+
+  #standing(behindAnother: boolean): Standing {
+    return {
+      asked: this.#req.complete,
+      answered: this.#responseBytes > 0,
+      showsFirstToken: showsFirstToken(this.endpoint, this.#tap.requestFacts()),
+      loaded: this.#isLoaded(),
+      behindAnother,
+    }
+  }
+
+  #isLoaded(): boolean | undefined {
+    if (this.model === undefined) return undefined
+    // That it was asked for makes it unsure whether it is loaded by now; the next answer of /api/ps tells.
+    return this.#context.residency.isLoaded(this.model) ?? (this.#coldStart ? false : undefined)
   }
 
   #onSocket(socket: Socket): void {
@@ -171,7 +181,12 @@ export class Forward {
       res.writeHead(
         upstreamRes.statusCode ?? 0,
         upstreamRes.statusMessage ?? '',
-        responseHeaders(upstreamRes.rawHeaders, headers.connection, this.requestId, this.#answersChunked(upstreamRes)),
+        responseHeaders(
+          upstreamRes.rawHeaders,
+          headers.connection,
+          this.requestId,
+          answersChunked(this.#req, upstreamRes),
+        ),
       )
     } catch (error) {
       // Node reads what it refuses to write: a status below 100, a control character in the reason.
@@ -228,26 +243,12 @@ export class Forward {
     if (this.#upstreamRes === undefined) this.refuse(upstreamError(error, this.#context.upstream.url))
   }
 
-  #answersChunked({ headers, statusCode }: IncomingMessage): boolean {
-    const bodyless = this.method === 'HEAD' || statusCode === 204 || statusCode === 304
-    return headers['transfer-encoding'] !== undefined && !bodyless && this.#req.httpVersion !== '1.0'
-  }
-
   /** The upstream's answer has no end. Neither may the client's have one. */
   #onCut(): void {
     if (this.#settled || this.#cut || this.#res.writableEnded) return
     this.#flush()
     this.#cut = true
-    this.#cutClient()
-  }
-
-  #cutClient(): void {
-    const { socket } = this.#res
-    // Where the end of the connection is the end of the body, only a reset says that something is missing.
-    if (socket && this.#req.httpVersion === '1.0') socket.resetAndDestroy()
-    else if (socket) socket.destroySoon()
-    // Pipelined, and not its turn yet: the answers before it, and what there is of this one, go first.
-    else this.#res.once('socket', () => process.nextTick(() => this.#cutClient()))
+    cutClient(this.#req, this.#res)
   }
 
   #onClientClose(): void {
@@ -255,22 +256,18 @@ export class Forward {
     this.#settled = true
     const clientLeft = !this.#res.writableFinished && !this.#cut && this.#verdict === undefined
     if (clientLeft) this.#upstreamReq?.destroy()
-    if (this.#req.complete) this.#tap.requestEnd()
-    const { requestId, endpoint, method } = this
     const exchange = toExchange({
-      requestId,
-      endpoint,
-      method,
-      target: this.#req.url ?? '',
-      traceparent: this.#req.headers.traceparent,
+      forward: this,
+      req: this.#req,
       tap: this.#tap,
       status: this.#res.headersSent ? this.#res.statusCode : 499,
       verdict: this.#verdict,
       clientLeft,
       cut: this.#cut,
-      startMs: this.#startMs,
       connectedMs: this.#connectedMs,
       endMs: this.#context.now(),
+      standing: this.#standing(clientLeft && this.#context.isBehindAnother(this, this.startMs)),
+      coldStart: this.#coldStart,
       requestBytes: this.#requestBytes,
       responseBytes: this.#responseBytes,
     })

@@ -1,10 +1,12 @@
 import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Exchange, Phase } from '../ollama/exchange.ts'
+import type { Exchange } from '../ollama/exchange.ts'
+import type { Phase } from '../ollama/phase.ts'
 import type { RequestFacts } from '../ollama/request.ts'
 import { internalError, malformedRequest, notImplemented, twoHosts } from './errors.ts'
-import { Forward, type ForwardContext, type Upstream } from './forward.ts'
+import type { ForwardContext, Residency, Upstream } from './context.ts'
+import { Forward } from './forward.ts'
 import { isPlainCoding } from './headers.ts'
 import { InFlightList } from './in-flight-list.ts'
 import { answerRaw } from './refusal.ts'
@@ -14,6 +16,7 @@ export interface ProxyOptions {
   readonly upstream: Omit<Upstream, 'heardMs'>
   /** The Host that the upstream is told; `undefined` passes the client's own. */
   readonly hostHeader: string | undefined
+  readonly residency: Residency
   /** Monotonic milliseconds. */
   readonly now: () => number
   /** Called exactly once for each request, when it is over. Must not throw. */
@@ -38,6 +41,8 @@ export interface Proxy {
   readonly server: Server
   inFlight(): InFlight[]
   readonly inFlightCount: number
+  /** Whether a request waits for its answer whose model (its full name) is such a one. */
+  awaits(isSuch: (model: string) => boolean): boolean
   /** Streams that have begun, and then had nothing for so long. */
   stalledCount(afterMs: number): number
   /** Seconds in which requests waited and nothing at all came from the upstream; 0 while none waits. */
@@ -66,6 +71,10 @@ export function createProxy(options: ProxyOptions): Proxy {
     upstream,
     hostHeader: options.hostHeader,
     agent,
+    residency: options.residency,
+    isBehindAnother: (forward, beforeMs) =>
+      forward.model !== undefined &&
+      current.list.some((one) => one !== forward && one.model === forward.model && one.startMs < beforeMs),
     now: options.now,
     onObserverError: options.onObserverError,
     onInternalError: options.onInternalError,
@@ -118,16 +127,20 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   return {
     server,
-    inFlight: () =>
-      current.list.map((forward) => ({
+    inFlight() {
+      const first = new Map<string | undefined, number>()
+      for (const { model, startMs } of current.list) first.set(model, Math.min(startMs, first.get(model) ?? Infinity))
+      return current.list.map((forward) => ({
         requestId: forward.requestId,
         method: forward.method,
         endpoint: forward.endpoint.label,
-        ...forward.status(),
-      })),
+        ...forward.status(forward.model !== undefined && (first.get(forward.model) ?? Infinity) < forward.startMs),
+      }))
+    },
     get inFlightCount() {
       return current.list.length
     },
+    awaits: (isSuch) => current.list.some(({ model }) => model !== undefined && isSuch(model)),
     stalledCount: (afterMs) => countStalled(progress(), options.now(), afterMs),
     silenceSeconds: () => upstreamSilenceSeconds(progress(), options.now(), upstream.heardMs),
     noteLife() {

@@ -2,7 +2,12 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import { pairs } from './headers.ts'
 
 /** Pumps a request's body to the upstream as it comes, no faster than the upstream takes it. */
-export function pumpUpload(req: IncomingMessage, upstreamReq: ClientRequest, onBytes: (bytes: Buffer) => void): void {
+export function pumpUpload(
+  req: IncomingMessage,
+  upstreamReq: ClientRequest,
+  onBytes: (bytes: Buffer) => void,
+  onEnd: () => void,
+): void {
   let began = false
   req.on('data', (bytes: Buffer) => {
     began = true
@@ -12,6 +17,7 @@ export function pumpUpload(req: IncomingMessage, upstreamReq: ClientRequest, onB
   req.on('end', () => {
     if (req.rawTrailers.length > 0) upstreamReq.addTrailers(pairs(req.rawTrailers))
     upstreamReq.end()
+    onEnd()
   })
   upstreamReq.on('drain', () => req.resume())
   // The head leaves with the first bytes of the body if they are here already, and alone if they are not.

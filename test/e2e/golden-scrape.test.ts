@@ -22,7 +22,7 @@ const OPENMETRICS = 'application/openmetrics-text;version=1.0.0,text/plain;q=0.5
 
 const VOLATILE: readonly Volatile[] = [
   {
-    name: /^ollama_(request_duration|time_to_first_token)_seconds_(bucket|sum)$/,
+    name: /^ollama_(request_duration|inference_duration|time_to_first_token|inter_chunk|model_transfer_duration)_seconds_(bucket|sum)$/,
     hides: 'value',
     reason: 'times on this machine; how many there are is in _count',
   },

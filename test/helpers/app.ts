@@ -46,7 +46,13 @@ export async function startApp(upstreamPort: number, env: Record<string, string>
     },
   )
   const version = { version: '0.0.0-test', revision: 'test' }
-  const app = createApp(config, { logger, version, nodeVersion: '0.0.0', now: () => performance.now() })
+  const app = createApp(config, {
+    logger,
+    version,
+    nodeVersion: '0.0.0',
+    now: () => performance.now(),
+    wallClock: Date.now,
+  })
   const { proxy, admin } = await app.start()
   const adminUrl = `http://127.0.0.1:${admin.port}`
   const receipts = () => log.filter(({ msg }) => msg === 'request')

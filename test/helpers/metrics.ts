@@ -16,9 +16,16 @@ export function createTestMetrics(
     oldestRequestAgeSeconds: () => 0,
     stalledRequests: () => 0,
     upstreamSilenceSeconds: () => 0,
+    loaded: () => undefined,
+    installed: () => undefined,
   },
 ) {
-  const { registry, metrics } = createMetrics(live, { version: '1.2.3', revision: 'abc', nodeVersion: '24.0.0' })
+  const { registry, metrics } = createMetrics(live, {
+    version: '1.2.3',
+    revision: 'abc',
+    nodeVersion: '24.0.0',
+    targets: [],
+  })
   const models = new ModelLabels(modelLimit, () => metrics.labelOverflow.inc({ label: 'model' }))
   const text = () =>
     renderMetrics(registry, TEXT, (error) => {
@@ -31,7 +38,7 @@ export function createTestMetrics(
     text,
     samples: async () => readSamples(await text()),
     record: (...exchanges: readonly Exchange[]) => {
-      for (const exchange of exchanges) recordExchange(metrics, models, exchange, CONTEXT_LENGTH)
+      for (const exchange of exchanges) recordExchange(metrics, models, exchange, CONTEXT_LENGTH, 1_800_000_000)
     },
   }
 }

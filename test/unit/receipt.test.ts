@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { matchEndpoint } from '../../src/ollama/endpoints.ts'
+import { EMPTY_REQUEST } from '../../src/ollama/request.ts'
 import { createReceipt } from '../../src/receipt.ts'
 import { exchangeOf } from '../helpers/exchange.ts'
+import { loadedModel } from '../helpers/loaded.ts'
 
-const loaded = { name: 'gemma3:270m', digest: 'd1', sizeBytes: 100, vramBytes: 25, contextLength: 2048 }
+const loaded = loadedModel('gemma3:270m', { digest: 'd1', sizeBytes: 100, vramBytes: 25, contextLength: 2048 })
 
 describe('createReceipt', () => {
   it('tells all there is to tell', () => {
@@ -29,6 +31,7 @@ describe('createReceipt', () => {
       output_tokens: 24,
       digest: 'd1',
       tokens_per_second: 20,
+      prefill_tokens_per_second: 35,
       chunks: 25,
       request_bytes: 100,
       response_bytes: 2000,
@@ -44,7 +47,7 @@ describe('createReceipt', () => {
       usage: {},
       timeToFirstTokenSeconds: undefined,
       stream: undefined,
-      model: { kind: 'none' },
+      request: EMPTY_REQUEST,
     })
     const json = JSON.stringify(createReceipt(bare, undefined))
     expect(JSON.parse(json)).toEqual({
@@ -92,7 +95,7 @@ describe('createReceipt', () => {
   it('says why it went wrong, and how long to the microsecond', () => {
     const verdict = { outcome: 'error', errorType: 'runner_crash' } as const
     const receipt = createReceipt(
-      exchangeOf({ verdict, durationSeconds: 0.0123456789, model: { kind: 'invalid' } }),
+      exchangeOf({ verdict, durationSeconds: 0.0123456789, request: { ...EMPTY_REQUEST, model: { kind: 'invalid' } } }),
       undefined,
     )
     expect(receipt).toMatchObject({
@@ -108,6 +111,6 @@ describe('createReceipt', () => {
     expect(
       keys.filter((key) => /header|query|prompt(?!_eval_ms)|response(?!_bytes)|content$|body|token$/.test(key)),
     ).toEqual([])
-    expect(keys).toHaveLength(28)
+    expect(keys).toHaveLength(31)
   })
 })

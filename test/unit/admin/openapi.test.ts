@@ -70,7 +70,7 @@ describe('the answers are as docs/openapi.yaml describes them', () => {
     const { body: status } = await answerAsDescribed(app, '/status')
     expect(status).toMatchObject({ models: [{ name: 'gemma3:270m' }, { name: 'all-minilm:l6' }] })
     expect(fieldsOf(status).receipts).toHaveLength((await app.samples()).sum('ollama_requests_total'))
-    expect((await answerAsDescribed(busy, '/status')).body).toMatchObject({ in_flight: [{ phase: 'streaming' }] })
+    expect((await answerAsDescribed(busy, '/status')).body).toMatchObject({ in_flight: [{ phase: 'decoding' }] })
   })
 
   test('without an upstream', async () => {

@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { createStatus, type StatusSources } from '../../../src/admin/status.ts'
+import { loadedModel } from '../../helpers/loaded.ts'
 
 const sources: StatusSources = {
   version: { version: '1.2.3', revision: 'abc' },
   uptimeSeconds: 12.34567,
   upstreamUrl: 'http://ollama:11434',
   upstream: {
-    installed: { value: [{ name: 'a', digest: 'd' }], failure: undefined },
+    installed: { value: [loadedModel('a', { digest: 'd' })], failure: undefined },
     loaded: {
       value: [
-        { name: 'a:latest', digest: 'd', sizeBytes: 100, vramBytes: 100, contextLength: 4096 },
-        { name: 'b', digest: undefined, sizeBytes: undefined, vramBytes: undefined, contextLength: undefined },
+        loadedModel('a:latest', { digest: 'd', sizeBytes: 100, vramBytes: 100, contextLength: 4096 }),
+        loadedModel('b'),
       ],
       failure: 'no answer in time',
     },

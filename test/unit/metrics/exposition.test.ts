@@ -1,24 +1,29 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Gauge as ProcessGauge, Registry as ProcessRegistry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { negotiateFormat, OPENMETRICS, renderMetrics, TEXT } from '../../../src/metrics/exposition.ts'
+import { Counter, Gauge, Histogram, type Family, type Sample } from '../../../src/metrics/families.ts'
 import { exchangeOf } from '../../helpers/exchange.ts'
 import { createTestMetrics } from '../../helpers/metrics.ts'
 import { readSamples } from '../../helpers/samples.ts'
 
-function createSmall() {
-  const registry = new Registry()
-  const registers = [registry]
-  const counter = new Counter({ name: 'c_total', help: 'Back\\slash,\nand "quotes".', labelNames: ['x'], registers })
-  counter.inc({ x: 'a"b\\c\nd é' }, 2)
-  const gauge = new Gauge({ name: 'g', help: 'A gauge.', registers })
-  gauge.set(-0.5)
-  const histogram = new Histogram({ name: 'h_seconds', help: 'Time.', buckets: [0.5, 1], registers })
-  histogram.observe(0.7)
-  return { registry, counter, gauge, histogram }
-}
-
 const fail = (error: unknown) => {
   throw error
+}
+const overflow = () => expect.fail('overflow')
+const registryOf = (...families: Family[]) => ({ families, process: new ProcessRegistry() })
+const gaugeOf = (name: string, ...samples: Sample[]) =>
+  new Gauge({ name, type: 'gauge', help: 'A gauge.', labels: Object.keys(samples[0]?.labels ?? {}) }, () => samples)
+
+function createSmall() {
+  const help = 'Back\\slash,\nand "quotes".'
+  const counter = new Counter({ name: 'c_total', type: 'counter', help, labels: ['x'] }, overflow)
+  counter.inc({ x: 'a"b\\c\nd é' }, 2)
+  const histogram = new Histogram(
+    { name: 'h_seconds', type: 'histogram', help: 'Time.', labels: [], buckets: [0.5, 1] },
+    overflow,
+  )
+  histogram.observe({}, 0.7)
+  return { families: [counter, gaugeOf('g', { labels: {}, value: -0.5 }), histogram] as const, histogram }
 }
 
 const SAMPLES = {
@@ -50,7 +55,7 @@ const EXPECTED_OPENMETRICS = `${EXPECTED_TEXT.replace('"quotes"', '\\"quotes\\"'
 
 describe('the formats', () => {
   it('are right in any order, and repeatedly', async () => {
-    const { registry } = createSmall()
+    const registry = registryOf(...createSmall().families)
     const order = [TEXT, OPENMETRICS, TEXT, TEXT, OPENMETRICS, OPENMETRICS, TEXT] as const
     for (const format of order) {
       const expected = format === TEXT ? EXPECTED_TEXT : EXPECTED_OPENMETRICS
@@ -59,7 +64,7 @@ describe('the formats', () => {
   })
 
   it('begin with OpenMetrics just as well, and at the same time', async () => {
-    const { registry } = createSmall()
+    const registry = registryOf(...createSmall().families)
     expect(await renderMetrics(registry, OPENMETRICS, fail)).toBe(EXPECTED_OPENMETRICS)
     const both = [TEXT, OPENMETRICS, TEXT] as const
     const rendered = await Promise.all(both.map((format) => renderMetrics(registry, format, fail)))
@@ -67,9 +72,8 @@ describe('the formats', () => {
   })
 
   it('write numbers as Prometheus reads them', async () => {
-    const registry = new Registry()
-    const gauge = new Gauge({ name: 'g', help: 'g', labelNames: ['n'], registers: [registry] })
-    for (const value of [Infinity, -Infinity, NaN, 1e21, 5e-324, 0]) gauge.set({ n: String(value) }, value)
+    const values = [Infinity, -Infinity, NaN, 1e21, 5e-324, 0]
+    const registry = registryOf(gaugeOf('g', ...values.map((value) => ({ labels: { n: String(value) }, value }))))
     const lines = (await renderMetrics(registry, TEXT, fail)).split('\n').filter((line) => line.startsWith('g{'))
     expect(lines.map((line) => line.split('} ')[1])).toEqual(['+Inf', '-Inf', 'NaN', '1e+21', '5e-324', '0'])
   })
@@ -89,19 +93,20 @@ describe('the formats', () => {
   })
 
   it('of nothing are nothing', async () => {
-    expect(await renderMetrics(new Registry(), TEXT, fail)).toBe('')
-    expect(await renderMetrics(new Registry(), OPENMETRICS, fail)).toBe('# EOF\n')
+    expect(await renderMetrics(registryOf(), TEXT, fail)).toBe('')
+    expect(await renderMetrics(registryOf(), OPENMETRICS, fail)).toBe('# EOF\n')
   })
 })
 
 describe('a metric that throws', () => {
   it.each([TEXT, OPENMETRICS] as const)('costs itself alone in %s', async (format) => {
-    const { registry } = createSmall()
     const boom = new Error('boom')
-    const registers = [registry]
-    new Gauge({ name: 'sync', help: 'x', registers, collect: () => fail(boom) })
-    new Gauge({ name: 'later', help: 'x', registers, collect: () => Promise.reject(boom) })
-    new Gauge({ name: 'z', help: 'after them', registers }).set(7)
+    const sync = new Gauge({ name: 'sync', type: 'gauge', help: 'x', labels: [] }, () => fail(boom))
+    const { families } = createSmall()
+    const registry = registryOf(sync, ...families)
+    const registers = [registry.process]
+    new ProcessGauge({ name: 'later', help: 'x', registers, collect: () => Promise.reject(boom) })
+    new ProcessGauge({ name: 'z', help: 'after them', registers }).set(7)
     const errors: unknown[] = []
     const text = await renderMetrics(registry, format, (error) => errors.push(error))
     expect(errors).toEqual([boom, boom])
@@ -112,10 +117,41 @@ describe('a metric that throws', () => {
   })
 })
 
+describe('exemplars', () => {
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+
+  it('stand in OpenMetrics, each at the bucket of its request, the last one of it', async () => {
+    const { histogram } = createSmall()
+    histogram.observe({}, 0.8, { traceId: 'f'.repeat(32), timestamp: 1 })
+    histogram.observe({}, 0.9, { traceId, timestamp: 1_800_000_000.5 })
+    histogram.observe({}, 7, { traceId, timestamp: 1_800_000_001 })
+    histogram.observe({}, 0.6)
+    const lines = (await renderMetrics(registryOf(histogram), OPENMETRICS, fail)).split('\n')
+    expect(lines.filter((line) => line.includes('_bucket'))).toEqual([
+      'h_seconds_bucket{le="0.5"} 0',
+      `h_seconds_bucket{le="1"} 4 # {trace_id="${traceId}"} 0.9 1800000000.5`,
+      `h_seconds_bucket{le="+Inf"} 5 # {trace_id="${traceId}"} 7 1800000001`,
+    ])
+    expect(await renderMetrics(registryOf(histogram), TEXT, fail)).not.toContain('trace_id')
+  })
+
+  it('come from requests with a trace, for their time and their first token', async () => {
+    const { registry, record } = createTestMetrics()
+    record(exchangeOf({ traceId }), exchangeOf())
+    const text = await renderMetrics(registry, OPENMETRICS, fail)
+    const named = text.split('\n').filter((line) => line.includes(`# {trace_id="${traceId}"}`))
+    expect(named.map((line) => line.slice(0, line.indexOf('{'))).sort()).toEqual([
+      'ollama_inference_duration_seconds_bucket',
+      'ollama_request_duration_seconds_bucket',
+      'ollama_time_to_first_token_seconds_bucket',
+    ])
+  })
+})
+
 describe('the event loop', () => {
-  it('gets its turn between two metrics', async () => {
-    const registry = new Registry()
-    for (let i = 0; i < 20; i++) new Gauge({ name: `g${i}`, help: 'g', registers: [registry] })
+  it('gets its turn many times in a scrape of 20,000 lines, also within one family', async () => {
+    const { registry, metrics } = createTestMetrics()
+    for (let i = 0; i < 1000; i++) metrics.timeToFirstToken.observe({ model: `m${i}`, endpoint: '/api/chat' }, 0.3)
     let turns = 0
     let rendering = true
     const count = () => {
@@ -123,9 +159,13 @@ describe('the event loop', () => {
       if (rendering) setImmediate(count)
     }
     setImmediate(count)
-    await renderMetrics(registry, TEXT, fail)
+    const families = registry.families.length
+    const text = await renderMetrics({ families: registry.families, process: new ProcessRegistry() }, TEXT, fail)
     rendering = false
-    expect(turns).toBeGreaterThanOrEqual(19)
+    expect(families).toBeGreaterThan(20)
+    expect(text.split('\n').length).toBeGreaterThan(20_000)
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(text.length / (64 * 1024)))
+    expect(turns).toBeGreaterThan(15)
   })
 })
 

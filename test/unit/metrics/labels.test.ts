@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fullModelName, methodLabel, ModelLabels } from '../../../src/metrics/labels.ts'
+import { methodLabel, ModelLabels } from '../../../src/metrics/labels.ts'
 import { createRandom } from '../../helpers/random.ts'
 
 const named = (name: string) => ({ kind: 'named', name }) as const
@@ -27,17 +27,6 @@ describe('methodLabel', () => {
   it.each(['', 'get', 'PROPFIND', 'other', 'M-SEARCH', 'toString'])('folds %j', (method) =>
     expect(methodLabel(method)).toBe('other'),
   )
-})
-
-describe('fullModelName', () => {
-  it.each([
-    ['llama3', 'llama3:latest'],
-    ['llama3:latest', 'llama3:latest'],
-    ['llama3:8b', 'llama3:8b'],
-    ['me/llama3', 'me/llama3:latest'],
-    ['host:5000/me/llama3', 'host:5000/me/llama3:latest'],
-    ['host:5000/me/llama3:8b', 'host:5000/me/llama3:8b'],
-  ])('of %s is %s', (name, full) => expect(fullModelName(name)).toBe(full))
 })
 
 describe('ModelLabels', () => {

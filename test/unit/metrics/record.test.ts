@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ENDPOINT_LABELS, matchEndpoint } from '../../../src/ollama/endpoints.ts'
 import { ERROR_TYPES, OUTCOMES } from '../../../src/ollama/outcome.ts'
-import { exchangeOf } from '../../helpers/exchange.ts'
+import { EMPTY_REQUEST } from '../../../src/ollama/request.ts'
+import { exchangeOf, requestOf } from '../../helpers/exchange.ts'
 import { CONTEXT_LENGTH, createTestMetrics } from '../../helpers/metrics.ts'
 import { createRandom } from '../../helpers/random.ts'
 
@@ -93,7 +94,7 @@ describe('an exchange', () => {
   })
 
   it('that runs no model has no inference metrics', async () => {
-    const tags = { endpoint: matchEndpoint('/api/tags'), method: 'GET', model: { kind: 'none' } } as const
+    const tags = { endpoint: matchEndpoint('/api/tags'), method: 'GET', request: EMPTY_REQUEST } as const
     const { sum } = await samplesOf(tags, { method: 'GET', status: 405 }, { method: 'OPTIONS', status: 204 })
     expect(sum('ollama_requests_total')).toBe(3)
     expect(sum('ollama_inference_requests_total')).toBe(0)
@@ -106,7 +107,7 @@ describe('an exchange', () => {
 
   it('needs a status of success for a label of its own', async () => {
     const { record, samples } = createTestMetrics(2)
-    const named = (name: string, status: number) => exchangeOf({ model: { kind: 'named', name }, status })
+    const named = (name: string, status: number) => exchangeOf({ request: requestOf(name), status })
     record(
       ...Array.from({ length: 50 }, (_, index) => named(`lost-${index}`, [199, 300, 404, 499, 500][index % 5] ?? 0)),
     )
@@ -136,7 +137,7 @@ describe('the sums', () => {
       const name = `model-${random.below(50)}`
       const status = random.pick([200, 404, 500])
       const verdict = errorType === undefined ? { outcome } : { outcome, errorType }
-      record(exchangeOf({ endpoint, method, status, verdict, model: { kind: 'named', name } }))
+      record(exchangeOf({ endpoint, method, status, verdict, request: requestOf(name) }))
     }
     const { sum, names } = await samples()
     expect(sum('ollama_requests_total')).toBe(2000)

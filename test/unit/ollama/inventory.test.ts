@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parsePs, parseTags, processorOf } from '../../../src/ollama/inventory.ts'
 import { loadRecordings } from '../../../src/demo/recordings.ts'
+import { loadedModel } from '../../helpers/loaded.ts'
 import { answerOf } from './recorded.ts'
 
 function recorded(version: string, name: string): unknown {
@@ -27,16 +28,14 @@ describe('parsePs', () => {
   it('keeps what is there and leaves out what is not', () => {
     const models = [{ name: 'a' }, { name: 'b', size: 5, size_vram: 2, context_length: 8, digest: 'd' }]
     expect(parsePs({ models })).toEqual([
-      { name: 'a', digest: undefined, sizeBytes: undefined, vramBytes: 0, contextLength: undefined },
-      { name: 'b', digest: 'd', sizeBytes: 5, vramBytes: 2, contextLength: 8 },
+      loadedModel('a', { vramBytes: 0 }),
+      loadedModel('b', { digest: 'd', sizeBytes: 5, vramBytes: 2, contextLength: 8 }),
     ])
   })
 
   it('takes no broken value for a number, and nothing without a name', () => {
     const models = [{ name: 'a', size: '5', size_vram: -1, context_length: NaN, digest: 5 }, { name: 7 }, null, 'x', []]
-    expect(parsePs({ models })).toEqual([
-      { name: 'a', digest: undefined, sizeBytes: undefined, vramBytes: undefined, contextLength: undefined },
-    ])
+    expect(parsePs({ models })).toEqual([loadedModel('a')])
   })
 
   it.each([{}, { models: null }, { models: [] }])('of %j is empty', (json) => expect(parsePs(json)).toEqual([]))
@@ -64,7 +63,7 @@ describe('processorOf', () => {
     [undefined, 0, 'unknown', undefined],
     [100, undefined, 'unknown', undefined],
   ] as const)('of %s bytes, %s of them on the GPU', (sizeBytes, vramBytes, processor, gpuRatio) => {
-    const model = { name: 'a', digest: undefined, contextLength: undefined, sizeBytes, vramBytes }
+    const model = loadedModel('a', { sizeBytes, vramBytes })
     expect(processorOf(model)).toEqual({ processor, gpuRatio })
   })
 

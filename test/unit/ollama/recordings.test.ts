@@ -105,7 +105,9 @@ describe('in whatever pieces it arrives', () => {
     const tokenEnd = first === undefined ? undefined : recordEnd(answer, first)
     const read = (ends: readonly number[]) => {
       const { facts, verdict } = observe(recording, answer, ends, circumstances)
-      const { firstTokenAtMs, ...rest } = facts
+      const { firstTokenAtMs, gaps, ...rest } = facts
+      const between = first === undefined ? 0 : rest.chunks - first - 1
+      expect(gaps?.counts.reduce((sum, count) => sum + count, 0) ?? 0).toBe(between)
       if (generations[recording.version].has(recording.name)) {
         // The token came with the piece in which its record ends.
         const expected = tokenEnd === undefined ? undefined : ends.find((end) => end >= tokenEnd)

@@ -15,7 +15,9 @@ const tags = (...names: string[]) => ({ models: names.map((name) => ({ name, dig
 function createAsked() {
   const questions: Question[] = []
   const listed: string[][] = []
+  const loaded: (readonly string[] | undefined)[] = []
   let changes = 0
+  let awaits = false
   const poller: Poller = createPoller({
     intervalMs: INTERVAL,
     getJson(path, signal) {
@@ -29,13 +31,19 @@ function createAsked() {
       })
       return promise
     },
-    onLoadedChange: () => changes++,
+    onLoaded(models, changed) {
+      loaded.push(models?.map(({ name }) => name))
+      if (changed) changes++
+    },
+    awaitsLoad: () => awaits,
     onInstalled: (models) => listed.push(models.map(({ name }) => name)),
   })
   const asked = (path: string) => questions.filter((question) => question.path === path)
   return {
     poller,
     listed,
+    loaded,
+    await: (value: boolean) => void (awaits = value),
     changes: () => changes,
     ps: () => asked('/api/ps'),
     tags: () => asked('/api/tags'),

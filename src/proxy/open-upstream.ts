@@ -1,0 +1,22 @@
+import { request as httpRequest, type Agent, type ClientRequest, type IncomingMessage } from 'node:http'
+import { requestHeaders } from './headers.ts'
+
+interface Target {
+  readonly upstream: { readonly host: string; readonly port: number; readonly url: string }
+  readonly agent: Agent
+  readonly hostHeader: string | undefined
+}
+
+/** The request that goes on to the upstream: what came, but for what speaks of the client's connection. */
+export function openUpstream(
+  { upstream, agent, hostHeader }: Target,
+  req: IncomingMessage,
+  requestId: string,
+  chunked: boolean,
+): ClientRequest {
+  const headers = requestHeaders(req.rawHeaders, req.headers.connection, requestId, hostHeader, chunked)
+  // HTTP/1.0 needs no Host, the HTTP/1.1 that goes on does. RFC 9110, section 7.2.
+  if (req.httpVersion === '1.0' && req.headers.host === undefined) headers.push('Host', new URL(upstream.url).host)
+  const to = { host: upstream.host, port: upstream.port, agent, method: req.method ?? '', path: req.url ?? '/' }
+  return httpRequest({ ...to, headers, setDefaultHeaders: false })
+}
