@@ -50,7 +50,9 @@ export function knownPrefill({ usage, coldStart }: Exchange): { tokens: number; 
 export function contextLengthOf({ request, usage }: Exchange, listed: number | undefined): number | undefined {
   const { numCtx } = request
   const loaded = usage.loadSeconds === undefined || usage.loadSeconds >= LOAD_SECONDS
-  if (numCtx === undefined || listed === undefined || !loaded) return listed
+  if (numCtx === undefined) return listed
+  if (listed === undefined) return numCtx // or what the model can, where that is less: then nothing is full too early
+  if (!loaded) return listed
   // It asked for less than is listed: it got it. For more: it got that, or what the model can.
   return numCtx <= listed ? numCtx : undefined
 }

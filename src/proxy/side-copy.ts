@@ -60,7 +60,7 @@ export class SideCopy {
 
   /**
    * The plain body, or as much of it as came where it was cut off. `undefined` where it is broken, or where it is longer
-   * than this keeps: MAX_CODED_BYTES coded, MAX_DECODED_BYTES plain. Takes milliseconds at the longest.
+   * than this keeps: MAX_CODED_BYTES coded, MAX_DECODED_BYTES plain. Blocks meanwhile: call it once, when the exchange is over.
    */
   decode(): Buffer | undefined {
     if (this.#coded === undefined) return undefined

@@ -8,6 +8,7 @@ import { createStandIn, type SeenRequest, type StandIn } from '../../src/demo/st
 import { answerBytes } from '../../src/demo/wire.ts'
 import { startApp, type RunningApp } from '../helpers/app.ts'
 import { openRaw, parseMessage, type RawAnswer, type RawMessage } from '../helpers/raw.ts'
+import { recordedRequest } from '../helpers/recorded-request.ts'
 import { settled } from '../helpers/upstream.ts'
 
 type Field = readonly [name: string, value: string]
@@ -47,14 +48,6 @@ afterAll(async () => {
   await standIn.close()
 })
 
-/** The recorded request, byte for byte, and the header that asks for its recording. */
-function requestBytes({ name, version, request }: Recording): Buffer {
-  const lines = Object.entries({ ...request.headers, [recordingHeader]: `${version}/${name}` })
-  const head = `${request.method} ${request.path} HTTP/1.1\r\n${lines.map(([key, value]) => `${key}: ${value}\r\n`).join('')}\r\n`
-  const random = request.body === undefined && Number(request.headers['Content-Length'] ?? 0) > 0
-  return Buffer.concat([Buffer.from(head, 'latin1'), random ? upload : Buffer.from(request.body ?? '')])
-}
-
 interface Observed {
   readonly upstream: SeenRequest
   readonly answer: RawAnswer
@@ -63,7 +56,7 @@ interface Observed {
 
 async function exchange(port: number, recording: Recording): Promise<Observed> {
   seen = []
-  const answer = await openRaw(port, requestBytes(recording)).ended
+  const answer = await openRaw(port, recordedRequest(recording, upload)).ended
   const [upstream] = seen
   if (upstream === undefined || seen.length > 1) throw new Error(`the upstream saw ${seen.length} requests`)
   return { upstream, answer, message: parseMessage(answer.bytes, recording.request.method === 'HEAD') }
@@ -133,7 +126,7 @@ describe('what the client and the upstream see is what they would see without th
   it.each(left)('%s: the upstream sees the client leave', async (_title, recording) => {
     seen = []
     const gone = new Promise<SeenRequest>((resolve) => (onLeft = resolve))
-    const client = openRaw(app.proxyPort, requestBytes(recording))
+    const client = openRaw(app.proxyPort, recordedRequest(recording, upload))
     const bytes = answerBytes(recording)
     if (bytes.length > 0) {
       const { body } = parseMessage(bytes)

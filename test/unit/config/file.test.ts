@@ -47,7 +47,7 @@ tiers:
   it('is one list of targets, ordered by model, metric and quantile', () => {
     const { models } = valueOf(`
 models:
-  b: {tier: slow, targets: {ttft: {p95: 1s}}}
+  b: {tier: slow, targets: {ttft: {p95: 1s}, request: {p50: 2s}}}
   a: {targets: {request: {p50: 2s}, ttft: {p50: 1s}}}
 tiers: {slow: {request: {p95: 3s}}}
 `)
@@ -55,6 +55,7 @@ tiers: {slow: {request: {p95: 3s}}}
       { model: 'a:latest', tier: '', ...ttft50(1) },
       { model: 'a:latest', tier: '', ...request50(2) },
       { model: 'b:latest', tier: 'slow', ...ttft95(1) },
+      { model: 'b:latest', tier: 'slow', ...request50(2) },
       { model: 'b:latest', tier: 'slow', ...request95(3) },
     ])
   })
@@ -143,6 +144,22 @@ models:
     ['models: {a: {tier: b}}', ['line 1: models.a.tier=b: no such tier; define it under tiers']],
     ['models: {a: {tier: toString}}', ['line 1: models.a.tier=toString: no such tier; define it under tiers']],
     ['tiers: 5\nmodels: {a: {tier: b}}', ['line 1: tiers=5: not a map; write names with what belongs to them']],
+    [
+      'models: {a/~1: {tier: b}, "a~1/": 5}',
+      [
+        'line 1: models.a~1/=5: not a map; write keys with values; what can stand here: tier, targets',
+        'line 1: models.a/~1.tier=b: no such tier; define it under tiers',
+      ],
+    ],
+    ['models:\n  a:\n    tier:\n      b', ['line 3: models.a.tier=b: no such tier; define it under tiers']],
+    [
+      'models:\n  a: &a\n    tire: b\n  b: *a',
+      [
+        'line 3: models.a.tire: unknown key; did you mean tier? what can stand here: tier, targets',
+        'line 3: models.b.tire: unknown key; did you mean tier? what can stand here: tier, targets',
+      ],
+    ],
+    ['tiers: {t: {ttft: {xy: 1s}}}', ['line 1: tiers.t.ttft.xy: unknown key; what can stand here: p50, p95']],
     ['__proto__: {}', ['line 1: __proto__: unknown key; what can stand here: tiers, models']],
     ['idleTimeout: 5s', ['line 1: idleTimeout: unknown key; what can stand here: tiers, models']],
     ['models: {a: {<<: {tier: b}}}', ['line 1: models.a.<<: unknown key; what can stand here: tier, targets']],
@@ -178,6 +195,7 @@ models:
     ['? [models]\n: {}', ['line 1: a key that is no plain text; write a name']],
     ['models: a: {}', [expect.stringMatching(/^line 1: a second ": " in one line; /)]],
     ['models: {}\ntiers: "x', [expect.stringMatching(/^line 2: not YAML \(Missing closing "quote\); check /)]],
+    ['- a\nb: 1', ['line 2: not YAML (Unexpected scalar at node end); check indentation, quotes and brackets']],
     ['models: !!set {a}', [expect.stringMatching(/^line 1: not YAML \(Unresolved tag: /)]],
     ['%YAML 3.0\n---\nmodels: {}', [expect.stringMatching(/^line 1: not YAML \(Unsupported YAML version /)]],
     ['%YAML 1.1\n---\nmodels: {a: {<<: {}}}', [expect.stringMatching(/^line 3: models\.a\.<<: unknown key/)]],
@@ -212,6 +230,7 @@ models:
     for (const text of [
       'tokens: {alice: hush}',
       'tokens: hush',
+      'a: 1\n}\nhush',
       'models: {tokens: hush}',
       'a: 1\n- b\n"hush": ["hush"',
     ]) {

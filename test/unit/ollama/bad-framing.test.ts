@@ -128,6 +128,7 @@ describe('server-sent events', () => {
     ['the marker early', events('[DONE]') + answer.replace('data: [DONE]\n\n', '')],
     ['the marker in the middle', events(delta, '[DONE]', stop, counts)],
     ['a data field without a colon', answer.replaceAll('data: {', 'data\nDATA: x\n data: x\ndata: {')],
+    ['a byte order mark later', `\n${answer.replaceAll('data:', '\ufeffdata: {"error":"x"}\ndata:')}`],
     ['a rest that no empty line ends', `${answer}data: {"error":"x"}\n`],
   ])('with %s are read', (_what, body) => expect(chat(body)).toEqual(chatted))
 
