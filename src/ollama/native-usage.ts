@@ -1,4 +1,4 @@
-import { ERROR_PATHS } from './error-text.ts'
+import { ERROR_PATHS, noteError } from './error-text.ts'
 import { isContent, nanoseconds, noteUsage, tokens, type Extractor, type UsageFields } from './extractor.ts'
 import { compilePaths } from './paths.ts'
 
@@ -26,7 +26,7 @@ export const nativeExtractor: Extractor = {
     if (CONTENT.includes(path)) notes.hasContent ||= isContent(value)
     else if (path === 'done') notes.finished = value === true
     else if (path === 'done_reason') notes.reason = typeof value === 'string' ? value : undefined
-    else if (!noteUsage(USAGE, notes, path, value) && typeof value === 'string') notes.errorText = value
+    else if (!noteUsage(USAGE, notes, path, value)) noteError(notes, value)
   },
   commit(notes, facts) {
     facts.errorText ??= notes.errorText

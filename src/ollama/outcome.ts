@@ -105,8 +105,8 @@ const MODEL_NOT_FOUND = /\bmodel ['"].*['"] not found/
 export function decideVerdict(ending: Ending, facts: ResponseFacts): Verdict {
   if (ending.verdict !== undefined) return ending.verdict
   // A client that hangs up on the last word has its answer; one that hangs up before has given up.
-  if (ending.clientLeft) return facts.finished && ending.status < 400 ? goodVerdict(facts) : CLIENT_ABORT
-  if (ending.cut) return TRUNCATED
+  if (ending.clientLeft && (!facts.finished || ending.status >= 400)) return CLIENT_ABORT
+  if (ending.cut && !ending.clientLeft) return TRUNCATED
   if (ending.status >= 400) return errorVerdict(ending.status, facts.errorText)
   if (facts.errorText !== undefined) {
     return errorTextVerdict(facts.errorText) ?? { outcome: 'error', errorType: 'stream_error' }

@@ -1,4 +1,4 @@
-import { ERROR_PATHS } from './error-text.ts'
+import { ERROR_PATHS, noteError } from './error-text.ts'
 import { tokens as bytes, type Extractor } from './extractor.ts'
 import type { Transfer } from './facts.ts'
 import { compilePaths } from './paths.ts'
@@ -18,7 +18,7 @@ export const progressExtractor: Extractor = {
     if (path === 'status') notes.finished = value === 'success'
     else if (path === 'digest') notes.digest = typeof value === 'string' ? value : undefined
     else if (path === 'completed') notes.completed = bytes(value)
-    else if (typeof value === 'string') notes.errorText = value
+    else noteError(notes, value)
   },
   commit(notes, facts) {
     facts.errorText ??= notes.errorText

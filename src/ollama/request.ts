@@ -69,7 +69,8 @@ export class RequestObserver implements RequestReader {
 
   facts(): RequestFacts {
     const stream = this.#values.get('stream')
-    const numCtx = tokens(this.#values.get('options.num_ctx'))
+    const asked = this.#values.get('options.num_ctx')
+    const numCtx = typeof asked === 'number' ? tokens(Math.trunc(asked)) : undefined // as Ollama reads it
     return {
       model: this.#model(),
       stream: typeof stream === 'boolean' ? stream : undefined,
@@ -80,8 +81,10 @@ export class RequestObserver implements RequestReader {
   }
 
   #take(path: string, value: JsonValue): void {
-    if (KEYS.includes(path)) this.#values.set(path, value)
-    else if (path === 'tools[]') this.#hasTools = true
+    if (KEYS.includes(path)) {
+      // A null leaves what stood there before, as Go does with a string.
+      if (value !== null || path === 'stream') this.#values.set(path, value)
+    } else if (path === 'tools[]') this.#hasTools = true
     else if (IMAGES.includes(path)) this.#hasImages = true
     else this.#hasImages ||= typeof value === 'string' && value.includes('image')
   }

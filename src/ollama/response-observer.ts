@@ -89,6 +89,7 @@ export class ResponseObserver implements RecordSink {
   record(bytes: Buffer, start: number, end: number): void {
     this.#countChunk()
     if (!this.facts.hasContent || looksLikeError(bytes, start, end)) {
+      this.#readKept() // in the order in which they came
       this.#read(bytes, start, end)
       return
     }

@@ -93,6 +93,19 @@ describe('an exchange', () => {
     expect(sum('ollama_time_per_output_token_seconds_count')).toBe(0)
   })
 
+  it('begins the bad outcomes of its model and endpoint at 0, so that an increase shows the first one', async () => {
+    const { value } = await samplesOf({})
+    for (const outcome of ['rejected', 'timeout', 'truncated', 'error'])
+      expect(value('ollama_inference_requests_total', { ...chat, outcome }), outcome).toBe(0)
+  })
+
+  it('is in the duration of good answers only where it was one', async () => {
+    const verdict = { outcome: 'error', errorType: 'runner_crash' } as const
+    const { value } = await samplesOf({ durationSeconds: 3 }, { durationSeconds: 50, verdict })
+    expect(value('ollama_inference_duration_seconds_sum', chat)).toBe(3)
+    expect(value('ollama_inference_duration_seconds_count', chat)).toBe(1)
+  })
+
   it('that runs no model has no inference metrics', async () => {
     const tags = { endpoint: matchEndpoint('/api/tags'), method: 'GET', request: EMPTY_REQUEST } as const
     const { sum } = await samplesOf(tags, { method: 'GET', status: 405 }, { method: 'OPTIONS', status: 204 })

@@ -128,3 +128,16 @@ describe('every verdict', () => {
     }
   })
 })
+
+describe('a client that leaves on the last word', () => {
+  const left = { clientLeft: true, cut: false, status: 200, saysFinished: true }
+
+  it('has its answer', () => {
+    expect(decideVerdict(left, { ...createFacts(), finished: true, reason: 'stop' })).toEqual({ outcome: 'stop' })
+  })
+
+  it('has an error where the answer was one', () => {
+    const facts = { ...createFacts(), finished: true, reason: 'stop', errorText: 'boom' }
+    expect(decideVerdict(left, facts)).toEqual({ outcome: 'error', errorType: 'stream_error' })
+  })
+})

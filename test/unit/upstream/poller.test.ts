@@ -217,3 +217,60 @@ describe('a change of the loaded models', () => {
     poller.stop()
   })
 })
+
+describe('what somebody waits for', () => {
+  it('is asked for soon, once for many who wake it', async () => {
+    const { poller, ps, last } = createAsked()
+    poller.start()
+    poller.wake()
+    await last('/api/ps').answer({ models: [] })
+    for (let i = 0; i < 50; i++) poller.wake()
+    await vi.advanceTimersByTimeAsync(99)
+    poller.wake() // puts nothing off
+    expect(ps()).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(ps()).toHaveLength(2)
+    poller.wake() // the question is out: nothing to do
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(ps()).toHaveLength(2)
+    poller.stop()
+  })
+
+  it('is asked for each second until it is there', async () => {
+    const asked = createAsked()
+    asked.await(true)
+    asked.poller.start()
+    for (let second = 1; second <= 5; second++) {
+      await asked.last('/api/ps').answer({ models: [] })
+      await vi.advanceTimersByTimeAsync(1000)
+      expect(asked.ps()).toHaveLength(second + 1)
+    }
+    asked.await(false)
+    await asked.last('/api/ps').answer({ models: [{ name: 'a' }] })
+    await vi.advanceTimersByTimeAsync(INTERVAL - 1)
+    expect(asked.ps()).toHaveLength(6)
+    expect(asked.loaded).toEqual([[], [], [], [], [], ['a']])
+    asked.poller.stop()
+  })
+
+  it('is told as unknown where the question fails', async () => {
+    const { poller, loaded, last, changes } = createAsked()
+    poller.start()
+    await last('/api/ps').answer({ models: [{ name: 'a' }] })
+    await vi.advanceTimersByTimeAsync(INTERVAL)
+    await last('/api/ps').fail(new Error('gone'))
+    expect(loaded).toEqual([['a'], undefined])
+    expect(changes()).toBe(1)
+    poller.stop()
+  })
+
+  it('wakes nothing that was stopped', async () => {
+    const { poller, ps, last } = createAsked()
+    poller.start()
+    await last('/api/ps').answer({ models: [] })
+    poller.stop()
+    poller.wake()
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(ps()).toHaveLength(1)
+  })
+})
