@@ -35,7 +35,7 @@ async function startOllama(loaded: readonly string[]) {
     polls: () => polled,
     load: (...names: string[]) => (models = names),
     /** Sends a request, and waits until Ollama has it. */
-    async ask(path: string, body: object) {
+    ask: async (path: string, body: object) => {
       const text = JSON.stringify(body)
       const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${text.length}\r\nConnection: close\r\n\r\n`
       const before = asked.length
@@ -43,7 +43,7 @@ async function startOllama(loaded: readonly string[]) {
       await waitFor('the request', () => asked.length > before)
       return client
     },
-    async phases() {
+    phases: async () => {
       const { value } = await app.samples()
       const phases = ['queued', 'loading', 'prefill', 'decoding', 'unknown']
       const counted = (model: string, endpoint: string) =>
