@@ -1,5 +1,6 @@
 import { DEFINITIONS, type MetricDefinition } from '../src/metrics/definitions.ts'
 import { ERROR_TYPES, OUTCOMES } from '../src/ollama/outcome.ts'
+import { INFERENCE_PHASES } from '../src/ollama/phase.ts'
 
 interface Doc {
   /** Where the number comes from. */
@@ -117,6 +118,8 @@ const LABELS = `## Labels
 - \`endpoint\`: the route, with its variable parts replaced (\`/api/blobs/:digest\`); \`unknown\` for any other path.
 - \`method\`: a known one, or \`other\`. \`status\`: what the client got, 499 where it left before the headers.
 - \`outcome\`: ${OUTCOMES.map((name) => `\`${name}\``).join(', ')}.
+- \`phase\`: ${INFERENCE_PHASES.map((name) => `\`${name}\``).join(', ')}. What is loaded is known from \`/api/ps\`; \`queued\` is
+  behind another request of the same model; \`unknown\` an answer that comes as a whole, where nobody can say.
 - \`error_type\`: ${ERROR_TYPES.map((name) => `\`${name}\``).join(', ')}.
 
 ## Coming from an older exporter

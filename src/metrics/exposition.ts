@@ -17,7 +17,7 @@ export function negotiateFormat(accept: string | undefined): typeof TEXT | typeo
 const SLICE = 64 * 1024
 
 /** What prom-client knows of the process itself. Its own rendering is not used: see docs/adr/0004. */
-export interface ProcessRegistry {
+interface ProcessRegistry {
   getMetricsAsArray(): readonly { readonly name: string }[]
   getSingleMetric(name: string): { get(): Promise<ProcessFamily> } | undefined
 }

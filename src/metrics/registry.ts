@@ -20,7 +20,7 @@ export type Metrics = {
   >]
 }
 
-export interface LatencyTarget {
+interface LatencyTarget {
   readonly model: string
   /** '' where it belongs to none. */
   readonly tier: string

@@ -27,7 +27,7 @@ export interface Api {
   readonly error: (value: string) => string
 }
 
-export interface AnswerParts {
+interface AnswerParts {
   /** The JSON text of every count. */
   readonly count?: string
   readonly reason?: string
