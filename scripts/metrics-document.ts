@@ -98,6 +98,16 @@ const DOCS = {
       'histogram_quantile(0.95, sum by (instance, model, le) (rate(ollama_time_to_first_token_seconds_bucket[30m]))) > ' +
       'on (instance, model) group_left ollama_latency_target_seconds{metric="ttft", quantile="0.95"}',
   },
+  clientRequests: { source: proxy, query: `sum by (client, outcome) (${rate('ollama_client_requests_total')})` },
+  clientTokens: { source: server, query: 'sum by (client) (increase(ollama_client_tokens_total{type="output"}[1d]))' },
+  connectRetries: {
+    source: proxy,
+    query: 'increase(ollascope_connect_retries_total{result="failure"}[10m]) > 0',
+  },
+  staleRetries: { source: proxy, query: 'increase(ollascope_stale_connection_retries_total[1h])' },
+  connectionsRefused: { source: proxy, query: 'increase(ollascope_connections_refused_total[10m]) > 0' },
+  reloadSuccess: { source: 'the files', query: 'ollascope_last_reload_successful == 0' },
+  uncaughtErrors: { source: 'the process', query: 'increase(ollascope_uncaught_errors_total[1h]) > 0' },
   labelOverflow: { source: proxy, query: 'increase(ollascope_label_overflow_total[1h]) > 0' },
   observerErrors: { source: proxy, query: 'increase(ollascope_observer_errors_total[1h]) > 0' },
   logLinesDropped: { source: 'the log', query: 'increase(ollascope_log_lines_dropped_total[1h]) > 0' },

@@ -1,18 +1,21 @@
+import { createGate } from './access/gate.ts'
 import { createAdmin } from './admin/admin.ts'
 import { judgeReadiness, type Readiness } from './admin/readiness.ts'
 import { createStatus } from './admin/status.ts'
 import type { Config } from './config.ts'
+import { createLimits } from './limits.ts'
 import { formatAddress, listen, type Address } from './listen.ts'
 import type { Logger } from './logger.ts'
 import { negotiateFormat, renderMetrics } from './metrics/exposition.ts'
 import { ModelLabels } from './metrics/labels.ts'
-import { recordExchange } from './metrics/record.ts'
+import { recordClient, recordExchange } from './metrics/record.ts'
 import { createMetrics } from './metrics/registry.ts'
 import type { Exchange } from './ollama/exchange.ts'
 import type { LoadedModel } from './ollama/inventory.ts'
 import { fullModelName } from './ollama/model-name.ts'
 import { createProxy } from './proxy/proxy.ts'
 import { createReceipt, type Receipt } from './receipt.ts'
+import { createReloader, reloadable } from './reload.ts'
 import { contextLengthOf } from './ollama/derived.ts'
 import { getJson } from './upstream/get-json.ts'
 import { createPoller, fresh } from './upstream/poller.ts'
@@ -27,21 +30,27 @@ export interface AppDependencies {
   readonly now: () => number
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
+  readonly machineName: string
+  /** How many connections there is room for. */
+  readonly maxConnections: number | undefined
 }
 
 export interface App {
   /** Listens on both addresses; rejects with a StartError. */
   readonly start: () => Promise<{ readonly proxy: Address; readonly admin: Address }>
-  /** Takes no more requests and lets the running ones end, for as long as the drain timeout says. */
-  readonly close: () => Promise<void>
+  /** Takes no more requests and lets the running ones end, for as long as this or the drain timeout says. */
+  readonly close: (graceMs?: number) => Promise<void>
   /** A log line was lost. */
   readonly countDroppedLine: () => void
+  /** An error was caught by nobody. */
+  readonly countUncaught: () => void
 }
 
 const RECEIPTS_KEPT = 100
 
 /** Puts the parts together: proxy, metrics, receipts, the eyes on the upstream, and the admin listener. */
-export function createApp(config: Config, { logger, version, nodeVersion, now, wallClock }: AppDependencies): App {
+export function createApp(config: Config, dependencies: AppDependencies): App {
+  const { logger, version, nodeVersion, now, wallClock } = dependencies
   const startedMs = now()
   const receipts: Receipt[] = []
   let draining = false
@@ -54,6 +63,7 @@ export function createApp(config: Config, { logger, version, nodeVersion, now, w
       oldestRequestAgeSeconds: () => Math.max(0, ...proxy.inFlight().map(({ ageSeconds }) => ageSeconds)),
       loaded: () => fresh(poller.state().loaded),
       installed: () => fresh(poller.state().installed),
+      reloads: () => reloader.states(),
     },
     { ...version, nodeVersion, targets: config.targets },
   )
@@ -69,8 +79,16 @@ export function createApp(config: Config, { logger, version, nodeVersion, now, w
     onInstalled: (installed) => models.setListed(installed.map(({ name }) => name)),
   })
   const residency = new Residency(() => poller.wake())
+  const gate = createGate(config.access, now, dependencies.machineName)
   const proxy = createProxy({
     residency,
+    admit: (head) => gate.admit(head),
+    withheld: gate.credentialHeaders(),
+    limits: createLimits(config),
+    bodyRules: config.limits,
+    maxInFlight: config.limits.inFlight,
+    maxConnections: dependencies.maxConnections,
+    tls: config.tls,
     upstream: config.upstream,
     hostHeader: config.upstreamHostHeader === 'upstream' ? formatAddress(config.upstream) : undefined,
     now,
@@ -80,6 +98,16 @@ export function createApp(config: Config, { logger, version, nodeVersion, now, w
       logger.warn({ request_id: requestId, err: error }, 'an observer failed; the exchange goes on without its numbers')
     },
     onInternalError: (error, requestId) => logger.error({ request_id: requestId, err: error }, 'the proxy failed'),
+    onConnectionRefused: (reason) => metrics.connectionsRefused.inc({ reason }),
+  })
+  const sources = reloadable(
+    config,
+    (tokens) => gate.setTokens(tokens),
+    (tls) => proxy.setTls(tls),
+  )
+  const reloader = createReloader(sources, (name, problems) => {
+    if (problems.length === 0) logger.info({ what: name }, 'files changed, and were taken over')
+    else logger.error({ what: name, problems }, 'files changed and are broken: what was read before stays in use')
   })
   const admin = createAdmin({
     token: config.adminToken,
@@ -112,6 +140,7 @@ export function createApp(config: Config, { logger, version, nodeVersion, now, w
       const loaded = loadedModel(exchange)
       const contextLength = contextLengthOf(exchange, loaded?.contextLength)
       recordExchange(metrics, models, exchange, contextLength, wallClock() / 1000)
+      if (config.clientLabel) recordClient(metrics, exchange)
       const receipt = createReceipt(exchange, loaded)
       receipts.unshift(receipt)
       if (receipts.length > RECEIPTS_KEPT) receipts.pop()
@@ -132,20 +161,23 @@ export function createApp(config: Config, { logger, version, nodeVersion, now, w
       try {
         const adminAddress = await listen(admin, config.adminListen, 'OLLASCOPE_ADMIN_LISTEN')
         poller.start()
+        await reloader.look()
         return { proxy: proxyAddress, admin: adminAddress }
       } catch (error) {
         proxy.server.close()
         throw error
       }
     },
-    async close() {
+    async close(graceMs = config.drainTimeoutMs) {
       draining = true
       poller.stop()
-      await proxy.close(config.drainTimeoutMs)
+      reloader.stop()
+      await proxy.close(graceMs)
       const closed = new Promise((resolve) => admin.close(resolve))
       admin.closeAllConnections()
       await closed
     },
     countDroppedLine: () => metrics.logLinesDropped.inc(),
+    countUncaught: () => metrics.uncaughtErrors.inc(),
   }
 }

@@ -12,7 +12,9 @@ if (!supported) {
   )
   process.exitCode = 1
 } else {
+  const { hostname } = await import('node:os')
   const { run } = await import('./cli.ts')
+  const { readMaxOpenFiles } = await import('./open-files.ts')
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
@@ -21,14 +23,32 @@ if (!supported) {
       stop.abort()
     })
   }
-  process.exitCode = await run(process.argv.slice(2), {
+  // What nobody caught is told to whoever serves, and ends the process cleanly; where nobody serves, it ends at once.
+  const uncaught: unknown[] = []
+  let tell: ((error: unknown) => void) | undefined
+  const fail = (error: unknown): void => {
+    uncaught.push(error)
+    if (tell === undefined) {
+      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+      process.exit(1)
+    }
+    tell(error)
+    stop.abort()
+  }
+  process.on('uncaughtException', fail)
+  process.on('unhandledRejection', fail)
+  const code = await run(process.argv.slice(2), {
     env: process.env,
     stop: stop.signal,
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
     isTerminal: process.stdout.isTTY,
     nodeVersion: process.versions.node,
+    machineName: hostname(),
+    maxOpenFiles: readMaxOpenFiles(),
+    onUncaught: (listener) => (tell = listener),
   })
+  process.exitCode = uncaught.length > 0 ? 1 : code
   // What is left open (a keep-alive connection to the upstream, a log that nobody reads) must not keep the process.
   process.exit()
 }

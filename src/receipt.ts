@@ -17,6 +17,7 @@ export function createReceipt(exchange: Exchange, loaded: LoadedModel | undefine
   return {
     request_id: exchange.requestId,
     trace_id: exchange.traceId,
+    client: exchange.client,
     method: exchange.method,
     endpoint: exchange.endpoint.label,
     path: exchange.endpoint.label === exchange.path ? undefined : exchange.path.slice(0, 256),
@@ -39,6 +40,7 @@ export function createReceipt(exchange: Exchange, loaded: LoadedModel | undefine
     tokens_per_second: hundredths(decodeRate(usage)),
     prefill_tokens_per_second: prefill && hundredths(prefill.tokens / prefill.seconds),
     chunks: exchange.chunks,
+    retries: exchange.retries.connect.length + (exchange.retries.stale === undefined ? 0 : 1) || undefined,
     request_bytes: exchange.requestBytes,
     response_bytes: exchange.responseBytes,
     transferred_bytes: exchange.transferredBytes,

@@ -46,6 +46,7 @@ export function createStatus(sources: StatusSources): object {
       request_id: exchange.requestId,
       method: exchange.method,
       endpoint: exchange.endpoint,
+      client: exchange.client ?? null,
       model: exchange.model.kind === 'named' ? exchange.model.name : exchange.model.kind,
       phase: exchange.phase,
       age_seconds: round(exchange.ageSeconds),

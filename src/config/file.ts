@@ -1,10 +1,12 @@
 import { fullModelName } from '../ollama/model-name.ts'
+import { readModelLimits, type ModelLimits } from './model-limits.ts'
 import { printable } from './parsers.ts'
-import { problemText, type LineProblem, type Problem } from './problem.ts'
+import { problemText, type LineProblem } from './problem.ts'
 import { schemaProblems } from './schema-problems.ts'
 import { suggest } from './suggest.ts'
 import { entriesOf, fieldOf, mergeTargets, readTargets } from './targets.ts'
 import type { LatencyTarget, ModelTarget } from './targets.ts'
+import { readTokens, type Token } from './tokens.ts'
 import { unreadable } from './wording.ts'
 import { parseYaml } from './yaml-document.ts'
 
@@ -14,6 +16,7 @@ interface ModelConfig {
   readonly tier: string | undefined
   /** Its own and its tier's; at most one for a metric and a quantile. */
   readonly targets: readonly LatencyTarget[]
+  readonly limits: ModelLimits
 }
 
 /** What the config file says. */
@@ -22,6 +25,7 @@ export interface FileConfig {
   readonly models: ReadonlyMap<string, ModelConfig>
   /** The names of the tiers. */
   readonly tiers: readonly string[]
+  readonly tokens: readonly Token[]
 }
 
 /** The file, or a line for each mistake, in the order of its lines. */
@@ -60,6 +64,12 @@ export function modelTargets(models: FileConfig['models']): ModelTarget[] {
   })
 }
 
+/** What models have of their own, by full name; those that have something. */
+export function modelLimits(models: FileConfig['models']): ReadonlyMap<string, ModelLimits> {
+  const own = [...models].map(([model, { limits }]) => [model, limits] as const)
+  return new Map(own.filter(([, limits]) => Object.values(limits).some((limit) => limit !== undefined)))
+}
+
 /** By line. A value that both the schema and its reader refuse is told once. */
 function inOrder(problems: readonly LineProblem[]): string[] {
   const sorted = [...problems].sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
@@ -68,7 +78,7 @@ function inOrder(problems: readonly LineProblem[]): string[] {
 
 /** What can be read, and what is wrong beyond the shape, which is the schema's. */
 function readFileConfig(value: unknown, lineOf: (path: readonly string[]) => number) {
-  const problems: Problem[] = []
+  const { tokens, problems } = readTokens(fieldOf(value, 'tokens'))
   const tiers = new Map<string, readonly LatencyTarget[]>()
   const definitions = fieldOf(value, 'tiers') ?? {}
   for (const [name, tier] of entriesOf(definitions)) {
@@ -89,16 +99,17 @@ function readFileConfig(value: unknown, lineOf: (path: readonly string[]) => num
     } else spellings.set(full, name)
 
     const own = readTargets(fieldOf(model, 'targets'), [...path, 'targets'])
-    problems.push(...own.problems)
+    const { limits, problems: wrongLimits } = readModelLimits(model, path)
+    problems.push(...own.problems, ...wrongLimits)
     const tier = fieldOf(model, 'tier')
     const isNamed = typeof tier === 'string'
     const shared = isNamed ? tiers.get(tier) : []
     // Where tiers is no map at all, that is the mistake.
     if (shared === undefined && typeof definitions === 'object' && !Array.isArray(definitions))
       problems.push({ path: [...path, 'tier'], value: tier, why: noTier(tier, [...tiers.keys()]) })
-    models.set(full, { tier: isNamed ? tier : undefined, targets: mergeTargets(shared ?? [], own.targets) })
+    models.set(full, { tier: isNamed ? tier : undefined, targets: mergeTargets(shared ?? [], own.targets), limits })
   }
-  const file: FileConfig = { models, tiers: [...tiers.keys()] }
+  const file: FileConfig = { models, tiers: [...tiers.keys()], tokens }
   return { file, problems }
 }
 

@@ -51,6 +51,12 @@ export const parseText: Parser<string> = (text) => ({ value: text })
 export const parseBoolean: Parser<boolean> = (text) =>
   text === 'true' || text === 'false' ? { value: text === 'true' } : { problem: 'not a boolean; write true or false' }
 
+/** `true`, `1` or `yes`, or their opposites, in any case: as older settings were written. */
+export const parseOlderBoolean: Parser<boolean> = (text) => {
+  const yes = /^(true|1|yes)$/i.test(text)
+  return yes || /^(false|0|no)$/i.test(text) ? { value: yes } : { problem: 'not a boolean; write true or false' }
+}
+
 /** What a header can carry: visible ASCII. Anything else (a second line, an accent) could never be sent as it is. */
 export const parseToken: Parser<string> = (text) =>
   /^[\x21-\x7e]+$/.test(text)
@@ -86,6 +92,16 @@ export function duration(atLeast = '0ms'): Parser<number> {
     if (value === undefined) return { problem: 'not a duration; write 500ms, 30s, 5m or 1h' }
     if (value < min) return { problem: `too short; write at least ${atLeast}` }
     return value > MAX_TIMER_MS ? { problem: 'too long; write at most 596h' } : { value }
+  }
+}
+
+/** A plain number of seconds, `30` or `2.5`, into whole milliseconds: as older settings were written. */
+export function seconds(atLeastMs: number): Parser<number> {
+  return (text) => {
+    if (!/^\d+(\.\d+)?$/.test(text)) return { problem: 'not a number of seconds; write 30 or 2.5' }
+    const value = Math.round(Number(text) * 1_000)
+    if (value < atLeastMs) return { problem: `too short; write at least ${atLeastMs / 1_000}` }
+    return value > MAX_TIMER_MS ? { problem: 'too long; write at most 2145600' } : { value }
   }
 }
 
@@ -130,6 +146,7 @@ export function isSecretName(variable: string): boolean {
 
 /** A value fit for a message: a secret's is masked, and so are a URL's credentials and query; bounded. */
 export function shown(variable: string, text: string): string {
+  if (text.includes('PRIVATE KEY')) return MASK
   // The path of a secret's file is none itself, but where a secret was put in its place it does not look like a path.
   if (variable.endsWith('_FILE') && /^(~|\.{1,2})?[/\\]/.test(text)) return printable(text)
   if (isSecretName(variable)) return MASK

@@ -18,6 +18,8 @@ export interface LineProblem extends Problem {
 
 /** `line 7: models.llama3:70b.targets.ttft.p95=4: not a duration; ...`: bounded, and never a secret. */
 export function problemText({ line, path, value, why }: LineProblem): string {
+  // Who takes a token for its name, or for its hash, is told the line alone.
+  if (path[0] === 'tokens') return problemText({ line, path: [], why: `tokens: ${why}` })
   const isScalar = ['string', 'number', 'boolean'].includes(typeof value)
   const place = path.map((key) => (key === '' ? '""' : printable(key))).join('.')
   const what = isScalar && path.length > 0 ? `${place}=${shown(path.at(-1) ?? '', String(value))}` : place

@@ -1,9 +1,11 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { MAX_CONNECT_RETRIES } from './model-limits.ts'
 import type { Problem } from './problem.ts'
 import { configSchema } from './schema.ts'
 import { editDistance, suggest } from './suggest.ts'
 import { entriesOf, fieldOf, parseTarget } from './targets.ts'
-import { notYet } from './wording.ts'
+import { NO_NAME, HOW_TO_HASH } from './tokens.ts'
+import { NOT_YET } from './wording.ts'
 
 let validate: ValidateFunction | undefined
 
@@ -22,15 +24,20 @@ function inWords(error: ErrorObject): Problem {
     .slice(1)
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
   const { keyword, parentSchema: schema, data: value } = error
+  if (path[0] === 'tokens') return { path, why: tokenProblem(error) }
   switch (keyword) {
     case 'additionalProperties':
       return { path: [...path, paramOf(error, 'additionalProperty')], why: unknownKey(error) }
     case 'propertyNames':
       return { path: [...path, paramOf(error, 'propertyName')], why: 'a name is empty; write one' }
     case 'not':
-      return { path, why: notYet() }
+      return { path, why: NOT_YET }
     case 'type':
-      return { path, value, why: wrongType(schema) }
+      // What stands in the place of a map may be a token that lost its own.
+      return isMap(schema) ? { path, why: noMap(schema) } : { path, value, why: wrongType(schema) }
+    case 'minimum':
+    case 'maximum':
+      return { path, value, why: NO_RETRIES }
     case 'pattern':
       return { path, value, why: NO_DURATION }
     default:
@@ -38,8 +45,16 @@ function inWords(error: ErrorObject): Problem {
   }
 }
 
+function tokenProblem({ keyword, instancePath }: ErrorObject): string {
+  if (keyword === 'propertyNames') return NO_NAME
+  return instancePath === '/tokens'
+    ? 'not a map of tokens; write name: hash, or leave tokens out'
+    : `not a hash; ${HOW_TO_HASH}, or a list of such`
+}
+
 const refused = parseTarget('')
 const NO_DURATION = 'problem' in refused ? refused.problem : ''
+const NO_RETRIES = `not a whole number; write one from 0 to ${MAX_CONNECT_RETRIES}`
 
 function unknownKey(error: ErrorObject): string {
   const key = paramOf(error, 'additionalProperty')
@@ -52,7 +67,15 @@ function unknownKey(error: ErrorObject): string {
 
 function wrongType(schema: unknown): string {
   if (fieldOf(schema, 'pattern') !== undefined) return NO_DURATION
-  if (fieldOf(schema, 'type') === 'string') return 'not text; write a name, in quotes where it looks like a number'
+  if (fieldOf(schema, 'type') === 'integer') return NO_RETRIES
+  return 'not text; write a name, in quotes where it looks like a number'
+}
+
+function isMap(schema: unknown): boolean {
+  return Array.isArray(fieldOf(schema, 'type'))
+}
+
+function noMap(schema: unknown): string {
   const known = keysOf(schema)
   return known.length > 0
     ? `not a map; write keys with values; what can stand here: ${known.join(', ')}`

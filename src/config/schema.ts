@@ -1,4 +1,6 @@
+import { MAX_CONNECT_RETRIES } from './model-limits.ts'
 import { METRICS, QUANTILES } from './targets.ts'
+import { TOKEN_HASH, TOKEN_NAME } from './tokens.ts'
 
 /** Documented, without effect yet: the only thing that the schema says of it is no. */
 const notYet = { not: {}, description: 'Not supported yet by this version.' } as const
@@ -9,6 +11,8 @@ const named = { ...map, propertyNames: { minLength: 1 } } as const
 
 const targetTimes = { $ref: '#/definitions/times' } as const
 const duration = { $ref: '#/definitions/duration' } as const
+const time = { type: 'string', pattern: String.raw`^\d+(ms|s|m|h)$` } as const
+const hash = { type: 'string', pattern: TOKEN_HASH } as const
 
 /** JSON Schema (draft-07) of the file that OLLASCOPE_CONFIG names. docs/config.schema.json is a copy for editors. */
 export const configSchema = {
@@ -29,7 +33,13 @@ export const configSchema = {
       description: 'What is meant for a model, by its name; llama3 is llama3:latest.',
       additionalProperties: { $ref: '#/definitions/model' },
     },
-    tokens: notYet,
+    tokens: {
+      type: 'object',
+      description: "Who may ask: the client's name, and the SHA-256 of its token in hex, or a list of several.",
+      minProperties: 1,
+      propertyNames: { pattern: TOKEN_NAME },
+      additionalProperties: { ...hash, type: ['string', 'array'], minItems: 1, items: hash },
+    },
   },
   definitions: {
     model: {
@@ -39,10 +49,15 @@ export const configSchema = {
       properties: {
         tier: { type: 'string', description: 'The tier whose targets the model has; one that stands under tiers.' },
         targets: { $ref: '#/definitions/targets' },
-        firstByteTimeout: notYet,
-        idleTimeout: notYet,
-        connectRetries: notYet,
-        retryDelay: notYet,
+        firstByteTimeout: { ...time, description: 'Instead of OLLASCOPE_FIRST_BYTE_TIMEOUT, from 1ms to 596h.' },
+        idleTimeout: { ...time, description: 'Instead of OLLASCOPE_IDLE_TIMEOUT, from 1ms to 596h.' },
+        connectRetries: {
+          type: 'integer',
+          minimum: 0,
+          maximum: MAX_CONNECT_RETRIES,
+          description: 'Instead of OLLASCOPE_CONNECT_RETRIES, a whole number up to 10.',
+        },
+        retryDelay: { ...time, description: 'Instead of OLLASCOPE_RETRY_DELAY, up to 596h.' },
         processor: notYet,
       },
     },
@@ -59,8 +74,7 @@ export const configSchema = {
       properties: Object.fromEntries(Object.keys(QUANTILES).map((quantile) => [quantile, duration])),
     },
     duration: {
-      type: 'string',
-      pattern: String.raw`^\d+(ms|s|m|h)$`,
+      ...time,
       description: 'A time from 1ms to 596h: 500ms, 30s, 5m or 1h.',
     },
   },

@@ -1,11 +1,10 @@
+import { parseHosts, parseNetworks, parseOrigins } from './lists.ts'
 import * as parse from './parsers.ts'
 import type { Parser } from './parsers.ts'
 
 /** What every row of the table has, whether this version acts on it or not. */
 interface Row {
   readonly variable: string
-  /** Older names that mean the same. */
-  readonly aliases: readonly string[]
   /** As it would be written; '' where there is none. */
   readonly default: string
   readonly meaning: string
@@ -13,6 +12,8 @@ interface Row {
 
 export interface Setting<T> extends Row {
   readonly parse: Parser<T>
+  /** Older names that mean the same, each with the way its values were written. */
+  readonly aliases: Readonly<Record<string, Parser<T>>>
   /** Never shown; `X_FILE` names a file to read it from. */
   readonly secret: boolean
 }
@@ -40,11 +41,16 @@ export interface SettingsRow {
 }
 
 function setting<T>(variable: string, fallback: string, parser: Parser<T>, meaning: string): Setting<T> {
-  return { variable, aliases: [], default: fallback, meaning, parse: parser, secret: false }
+  return { variable, default: fallback, meaning, parse: parser, aliases: {}, secret: false }
 }
 
-function pending(variable: string, fallback: string, meaning: string, ...aliases: string[]): PendingSetting {
-  return { variable, aliases, default: fallback, meaning, defaultHolds: false }
+/** The same setting, by an older name too. */
+function also<T>(row: Setting<T>, alias: string, parser = row.parse): Setting<T> {
+  return { ...row, aliases: { [alias]: parser } }
+}
+
+function pending(variable: string, fallback: string, meaning: string): PendingSetting {
+  return { variable, default: fallback, meaning, defaultHolds: false }
 }
 
 function holds(row: PendingSetting): PendingSetting {
@@ -53,6 +59,10 @@ function holds(row: PendingSetting): PendingSetting {
 
 const levels = parse.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
 const hostHeaders = parse.oneOf('auto', 'client', 'upstream')
+const policies = parse.oneOf('full', 'read-only', 'inference-only')
+const path = parse.optional(parse.parseText)
+const time = parse.duration('1ms')
+const limit = parse.optional(parse.integer(1, 1_000_000_000))
 
 /** What this version acts on, in the order of `--help`. */
 export const settings = {
@@ -87,6 +97,60 @@ export const settings = {
     hostHeaders,
     "client: Host as it came; upstream: Ollama's own; auto: client where the proxy is on loopback, else upstream",
   ),
+  firstByteTimeout: setting('OLLASCOPE_FIRST_BYTE_TIMEOUT', '30m', time, "until the upstream's response headers"),
+  idleTimeout: setting('OLLASCOPE_IDLE_TIMEOUT', '10m', time, 'between two reads or writes'),
+  requestTimeout: also(
+    setting('OLLASCOPE_REQUEST_TIMEOUT', '', parse.optional(time), 'total time of a request'),
+    'API_TIMEOUT',
+    parse.seconds(1),
+  ),
+  connectTimeout: setting('OLLASCOPE_CONNECT_TIMEOUT', '5s', time, 'until the upstream accepts a connection'),
+  connectRetries: also(
+    setting('OLLASCOPE_CONNECT_RETRIES', '0', parse.integer(0, 10), 'where no byte reached the upstream'),
+    'MAX_RETRIES',
+  ),
+  retryDelay: also(
+    setting('OLLASCOPE_RETRY_DELAY', '1s', parse.duration(), 'before the first retry; doubles, with jitter'),
+    'RETRY_DELAY',
+    parse.seconds(0),
+  ),
+  requestsPerMinute: also(
+    setting('OLLASCOPE_MAX_REQUESTS_PER_MINUTE', '', limit, 'per client; else 429'),
+    'MAX_REQUESTS_PER_MINUTE',
+  ),
+  inFlight: setting('OLLASCOPE_MAX_IN_FLIGHT', '', limit, 'requests at once; else 503'),
+  contextLength: also(
+    setting('OLLASCOPE_MAX_CONTEXT_LENGTH', '', limit, 'largest options.num_ctx; else 400'),
+    'MAX_CONTEXT_LENGTH',
+  ),
+  streaming: also(
+    setting('OLLASCOPE_STREAMING', 'true', parse.parseBoolean, 'false: inference that would stream gets 400'),
+    'ENABLE_STREAMING',
+    parse.parseOlderBoolean,
+  ),
+  policy: setting('OLLASCOPE_POLICY', 'full', policies, 'full, read-only or inference-only'),
+  tokensFile: setting('OLLASCOPE_TOKENS_FILE', '', path, "clients' tokens, one name:sha256hex a line"),
+  trustedProxies: setting(
+    'OLLASCOPE_TRUSTED_PROXIES',
+    '',
+    parseNetworks,
+    'addresses and CIDRs whose X-Forwarded-For is believed',
+  ),
+  tlsCertFile: setting('OLLASCOPE_TLS_CERT_FILE', '', path, "the proxy's certificate, PEM"),
+  tlsKeyFile: setting('OLLASCOPE_TLS_KEY_FILE', '', path, "the certificate's key, PEM"),
+  tlsClientCaFile: setting('OLLASCOPE_TLS_CLIENT_CA_FILE', '', path, 'CA of the clients, PEM; makes TLS mutual'),
+  allowedHosts: setting(
+    'OLLASCOPE_ALLOWED_HOSTS',
+    'auto',
+    parseHosts,
+    "Host names that are served, else 421; auto: Ollama's own rule where the proxy is on loopback, else any",
+  ),
+  allowedOrigins: setting(
+    'OLLASCOPE_ALLOWED_ORIGINS',
+    'auto',
+    parseOrigins,
+    'origins that are served, else 403; auto: likewise',
+  ),
   drainTimeout: setting('OLLASCOPE_DRAIN_TIMEOUT', '30s', parse.duration(), 'for streams to finish after SIGTERM'),
   collectInterval: setting('OLLASCOPE_COLLECT_INTERVAL', '10s', parse.duration('1s'), 'between two collections'),
   modelLimit: setting(
@@ -101,12 +165,13 @@ export const settings = {
     parse.duration('1ms'),
     'without a chunk, a stream counts as stalled',
   ),
-  config: setting(
-    'OLLASCOPE_CONFIG',
-    '',
-    parse.optional(parse.parseText),
-    'YAML file of models and tiers; see docs/config.md',
+  clientLabel: setting(
+    'OLLASCOPE_METRICS_CLIENT_LABEL',
+    'auto',
+    parse.oneOf('auto', 'true', 'false'),
+    "a label of the client's token name; auto: where there are tokens",
   ),
+  config: setting('OLLASCOPE_CONFIG', '', path, 'YAML file of tokens, models and tiers; see docs/config.md'),
   ollamaModel: setting(
     'OLLAMA_MODEL',
     '',
@@ -117,24 +182,6 @@ export const settings = {
 
 /** What is documented and does nothing yet. */
 export const pendingSettings: readonly PendingSetting[] = [
-  pending('OLLASCOPE_FIRST_BYTE_TIMEOUT', '30m', "until the upstream's response headers"),
-  pending('OLLASCOPE_IDLE_TIMEOUT', '10m', 'between two reads or writes'),
-  pending('OLLASCOPE_REQUEST_TIMEOUT', '', 'total time of a request', 'API_TIMEOUT'),
-  pending('OLLASCOPE_CONNECT_TIMEOUT', '5s', 'until the upstream accepts a connection'),
-  holds(pending('OLLASCOPE_CONNECT_RETRIES', '0', 'where no byte reached the upstream', 'MAX_RETRIES')),
-  pending('OLLASCOPE_RETRY_DELAY', '1s', 'before the first retry; doubles, with jitter', 'RETRY_DELAY'),
-  pending('OLLASCOPE_MAX_REQUESTS_PER_MINUTE', '', 'per client; else 429', 'MAX_REQUESTS_PER_MINUTE'),
-  pending('OLLASCOPE_MAX_IN_FLIGHT', '', 'requests at once; else 503'),
-  pending('OLLASCOPE_MAX_CONTEXT_LENGTH', '', 'largest options.num_ctx; else 400', 'MAX_CONTEXT_LENGTH'),
-  holds(pending('OLLASCOPE_STREAMING', 'true', 'false: inference that would stream gets 400', 'ENABLE_STREAMING')),
-  holds(pending('OLLASCOPE_POLICY', 'full', 'full, read-only or inference-only')),
-  pending('OLLASCOPE_TOKENS_FILE', '', "clients' tokens, one name:sha256hex a line"),
-  pending('OLLASCOPE_TRUSTED_PROXIES', '', 'CIDRs whose X-Forwarded-For is believed'),
-  pending('OLLASCOPE_TLS_CERT_FILE', '', "the proxy's certificate"),
-  pending('OLLASCOPE_TLS_KEY_FILE', '', "the certificate's key"),
-  pending('OLLASCOPE_TLS_CLIENT_CA_FILE', '', 'makes TLS mutual'),
-  pending('OLLASCOPE_ALLOWED_HOSTS', 'auto', 'Host names that are served; else 421'),
-  pending('OLLASCOPE_ALLOWED_ORIGINS', 'auto', 'origins that are served; else 403'),
   pending('OLLASCOPE_COLLECTORS', '', 'list: ollama,nvidia,amd,docker,cgroup,host; without it all that can run'),
   pending('OLLASCOPE_NVIDIA_SMI', 'nvidia-smi', 'path of the program'),
   pending('OLLASCOPE_DOCKER_HOST', '', 'else DOCKER_HOST, else the socket'),
@@ -146,7 +193,6 @@ export const pendingSettings: readonly PendingSetting[] = [
   pending('OLLASCOPE_STATE_DIR', '', 'remembers that a GPU was seen'),
   holds(pending('OLLASCOPE_GPU_PROCESSES', 'false', 'GPU memory by process')),
   holds(pending('OLLASCOPE_LOG_GPU', 'false', 'one JSON line a GPU snapshot')),
-  pending('OLLASCOPE_METRICS_CLIENT_LABEL', '', "a label of the client's token name; true where tokens are named"),
   pending('OTEL_EXPORTER_OTLP_ENDPOINT', '', 'traces of requests'),
 ]
 
@@ -159,10 +205,15 @@ export const allSettings: readonly (Setting<unknown> | PendingSetting)[] = [
 /** Where a secret can be read from instead. */
 export const fileVariable = (variable: string): string => `${variable}_FILE`
 
+/** How the values of that variable are written, one of the setting's. */
+export function parserOf<T>(row: Setting<T>, variable: string): Parser<T> {
+  return row.aliases[variable] ?? row.parse
+}
+
 /** Every variable that says something about a row, the one that counts first. */
 export function namesOf(row: Setting<unknown> | PendingSetting): readonly string[] {
-  const file = 'secret' in row && row.secret ? [fileVariable(row.variable)] : []
-  return [row.variable, ...row.aliases, ...file]
+  if (!('parse' in row)) return [row.variable]
+  return [row.variable, ...Object.keys(row.aliases), ...(row.secret ? [fileVariable(row.variable)] : [])]
 }
 
 /** What the environment says about a row: nothing, once, or too often. */
@@ -177,6 +228,6 @@ export function given(env: Env, row: Setting<unknown> | PendingSetting): readonl
 export const settingsTable: readonly SettingsRow[] = allSettings.flatMap((row) => {
   const { variable, default: text, meaning } = row
   const shared = { variable, default: text, meaning, supported: 'parse' in row }
-  if (!('secret' in row) || !row.secret) return [shared]
+  if (!('parse' in row) || !row.secret) return [shared]
   return [shared, { ...shared, variable: fileVariable(variable), meaning: `file to read ${variable} from` }]
 })

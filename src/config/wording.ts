@@ -4,11 +4,9 @@ const FILE_ERRORS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
 }
 
-/** Why something documented is refused. `alias` comes after "this version of Ollascope", with its own space. */
-export function notYet(alias = ''): string {
-  const remedy = 'remove it (it would otherwise be silently without effect)'
-  return `not supported yet by this version of Ollascope${alias}; ${remedy}`
-}
+/** Why something documented is refused. */
+export const NOT_YET =
+  'not supported yet by this version of Ollascope; remove it (it would otherwise be silently without effect)'
 
 /** Why a file was not read. The error's message is left out: it may quote what was given. */
 export function unreadable(error: unknown): string {

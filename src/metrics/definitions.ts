@@ -223,6 +223,33 @@ export const DEFINITIONS = {
     'metric',
     'quantile',
   ]),
+  clientRequests: counter(
+    'ollama_client_requests_total',
+    'Requests by the name of the token that they came with, and by how they ended; where tokens are named.',
+    ['client', 'outcome'],
+  ),
+  clientTokens: counter(
+    'ollama_client_tokens_total',
+    'Tokens as the server reported them, by the name of the token that the request came with.',
+    ['client', 'type'],
+  ),
+  connectRetries: counter('ollascope_connect_retries_total', 'Further tries to connect to Ollama.', ['result']),
+  staleRetries: counter(
+    'ollascope_stale_connection_retries_total',
+    'Requests that were sent again since their kept connection to Ollama was closed already, by what became of it.',
+    ['result'],
+  ),
+  connectionsRefused: counter(
+    'ollascope_connections_refused_total',
+    'Connections that ended before they could carry a request: no TLS was agreed on, or as many as fit were open.',
+    ['reason'],
+  ),
+  reloadSuccess: gauge(
+    'ollascope_last_reload_successful',
+    'Whether the files in use are those on disk: 0 where they changed, are broken, and what was read before stays.',
+    ['file'],
+  ),
+  uncaughtErrors: counter('ollascope_uncaught_errors_total', 'Errors that nobody caught; the process ends after one.'),
   labelOverflow: counter(
     'ollascope_label_overflow_total',
     'Requests whose label value was folded into "other": the model had no slot left, or the named family no series.',

@@ -38,9 +38,20 @@ function recordHttp(metrics: Metrics, exchange: Exchange, exemplar: Exemplar | u
   if (exchange.overheadSeconds !== undefined) metrics.overhead.observe({}, exchange.overheadSeconds)
   const { errorType } = exchange.verdict
   if (errorType !== undefined) metrics.errors.inc({ error_type: errorType })
+  for (const result of exchange.retries.connect) metrics.connectRetries.inc({ result })
+  if (exchange.retries.stale !== undefined) metrics.staleRetries.inc({ result: exchange.retries.stale })
   const { request, response } = exchange.unread
   if (request !== undefined) metrics.unreadBodies.inc({ direction: 'request', reason: request })
   if (response !== undefined) metrics.unreadBodies.inc({ direction: 'response', reason: response })
+}
+
+/** Counts one exchange for the client whose token it came with. */
+export function recordClient(metrics: Metrics, { client, verdict, usage }: Exchange): void {
+  if (client === undefined) return
+  metrics.clientRequests.inc({ client, outcome: verdict.outcome })
+  count(metrics.clientTokens, { client, type: 'input' }, usage.inputTokens)
+  count(metrics.clientTokens, { client, type: 'output' }, usage.outputTokens)
+  count(metrics.clientTokens, { client, type: 'cached_input' }, usage.cachedInputTokens)
 }
 
 /** The outcomes on which alarms stand. */

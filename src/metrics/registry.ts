@@ -38,6 +38,8 @@ export interface LiveValues {
   /** `undefined` where the last question failed. */
   readonly loaded: () => readonly LoadedModel[] | undefined
   readonly installed: () => readonly InstalledModel[] | undefined
+  /** What is read again when it changes. */
+  readonly reloads: () => readonly { readonly name: string; readonly sound: boolean }[]
 }
 
 /** What is so as long as the process lives. */
@@ -95,6 +97,12 @@ export function createMetrics(live: LiveValues, fixed: FixedValues): { registry:
     transferDuration: histogram(D.transferDuration),
     transferBytes: counter(D.transferBytes),
     unreadBodies: counter(D.unreadBodies),
+    clientRequests: counter(D.clientRequests),
+    clientTokens: counter(D.clientTokens),
+    connectRetries: counter(D.connectRetries),
+    staleRetries: counter(D.staleRetries),
+    connectionsRefused: counter(D.connectionsRefused),
+    uncaughtErrors: counter(D.uncaughtErrors),
     labelOverflow: add(labelOverflow),
     observerErrors: counter(D.observerErrors),
     logLinesDropped: counter(D.logLinesDropped),
@@ -112,6 +120,9 @@ export function createMetrics(live: LiveValues, fixed: FixedValues): { registry:
   gauge(D.loadedModelInfo, () => infoOf(live.loaded()))
   gauge(D.modelsInstalled, () => countOf(live.installed()))
   gauge(D.installedModelInfo, () => infoOf(live.installed()))
+  gauge(D.reloadSuccess, () =>
+    live.reloads().map(({ name, sound }) => ({ labels: { file: name }, value: sound ? 1 : 0 })),
+  )
   gauge(D.latencyTarget, () => targetSamples(fixed.targets))
   const build = { version: fixed.version, revision: fixed.revision, node_version: fixed.nodeVersion }
   gauge(D.buildInfo, () => [{ labels: build, value: 1 }])
@@ -119,7 +130,12 @@ export function createMetrics(live: LiveValues, fixed: FixedValues): { registry:
   // `increase()` does not see the first event of a series that begins with it: begin at 0.
   for (const type of ERROR_TYPES) metrics.errors.inc({ error_type: type }, 0)
   labelOverflow.inc({ label: 'model' }, 0)
-  for (const plain of [metrics.observerErrors, metrics.logLinesDropped]) plain.inc({}, 0)
+  for (const plain of [metrics.observerErrors, metrics.logLinesDropped, metrics.uncaughtErrors]) plain.inc({}, 0)
+  for (const result of ['success', 'failure']) {
+    metrics.connectRetries.inc({ result }, 0)
+    metrics.staleRetries.inc({ result }, 0)
+  }
+  for (const reason of ['tls', 'limit']) metrics.connectionsRefused.inc({ reason }, 0)
   metrics.overhead.add({}, { counts: [], sum: 0 })
 
   const process = new ProcessRegistry()

@@ -9,10 +9,17 @@ import { responsesExtractor } from './responses-usage.ts'
 /** The shape in which an API tells its errors. */
 export type ErrorShape = 'native' | 'openai' | 'anthropic'
 
+/** What an operator lets through, from all to the least. */
+export type Policy = 'full' | 'read-only' | 'inference-only'
+
 export interface Endpoint {
   /** The templated path, used as a label: one of a closed set. */
   readonly label: string
   readonly errorShape: ErrorShape
+  /** The narrowest policy that still serves it. */
+  readonly policy: Policy
+  /** The same for HEAD; `undefined` where no policy but `full` passes one on. */
+  readonly headPolicy: Policy | undefined
   /** How the request's body, or its path, names the model and the flags; `undefined` where it names none. */
   readonly names: 'json' | 'form' | 'path' | undefined
   /** It runs a model, so it is counted among the inference metrics. */
@@ -26,14 +33,16 @@ export interface Endpoint {
   readonly extractor: Extractor | undefined
 }
 
-type Details = Partial<Omit<Endpoint, 'label' | 'errorShape' | 'method'>>
+type Details = Partial<Omit<Endpoint, 'label' | 'errorShape' | 'method' | 'policy'>>
 
-function endpoint(method: Endpoint['method'], label: string, details: Details = {}): Endpoint {
+function endpoint(policy: Policy, method: Endpoint['method'], label: string, details: Details = {}): Endpoint {
   const errorShape = label === '/v1/messages' ? 'anthropic' : label.startsWith('/v1/') ? 'openai' : 'native'
   return {
     label,
     method,
     errorShape,
+    policy,
+    headPolicy: method === 'GET' ? policy : undefined,
     names: undefined,
     inference: false,
     transfersModel: false,
@@ -51,44 +60,44 @@ const BODY: Details = { names: 'json' }
 
 /** Every route of Ollama's. A new one is a line here. */
 const EXACT: readonly Endpoint[] = [
-  endpoint('GET', '/'),
-  endpoint('GET', '/api/version'),
-  endpoint('GET', '/api/tags'),
-  endpoint('GET', '/api/ps'),
-  endpoint('GET', '/api/status'),
-  endpoint('POST', '/api/generate', NATIVE),
-  endpoint('POST', '/api/chat', NATIVE),
-  endpoint('POST', '/api/embed', { ...EMBEDDING, extractor: embedExtractor }),
-  endpoint('POST', '/api/embeddings', { ...EMBEDDING, extractor: oldEmbeddingExtractor }),
-  endpoint('POST', '/api/pull', PROGRESS),
-  endpoint('POST', '/api/push', PROGRESS),
-  endpoint('POST', '/api/create', PROGRESS),
-  endpoint('POST', '/api/show', BODY),
-  endpoint('POST', '/api/copy', BODY),
-  endpoint('DELETE', '/api/delete', BODY),
-  endpoint('POST', '/api/me'),
-  endpoint('POST', '/api/signout'),
-  endpoint('POST', '/api/experimental/web_search'),
-  endpoint('POST', '/api/experimental/web_fetch'),
-  endpoint('GET', '/api/experimental/model-recommendations'),
-  endpoint('POST', '/v1/chat/completions', { ...OPENAI, extractor: openaiChatExtractor }),
-  endpoint('POST', '/v1/completions', { ...OPENAI, extractor: openaiCompletionExtractor }),
-  endpoint('POST', '/v1/responses', { ...OPENAI, extractor: responsesExtractor }),
-  endpoint('POST', '/v1/messages', { ...OPENAI, extractor: anthropicExtractor }),
-  endpoint('POST', '/v1/embeddings', { ...EMBEDDING, extractor: openaiEmbeddingExtractor }),
-  endpoint('GET', '/v1/models'),
-  endpoint('POST', '/v1/audio/transcriptions', { names: 'form', inference: true }),
+  endpoint('inference-only', 'GET', '/'),
+  endpoint('inference-only', 'GET', '/api/version'),
+  endpoint('inference-only', 'GET', '/api/tags'),
+  endpoint('inference-only', 'GET', '/api/ps'),
+  endpoint('read-only', 'GET', '/api/status'),
+  endpoint('inference-only', 'POST', '/api/generate', NATIVE),
+  endpoint('inference-only', 'POST', '/api/chat', NATIVE),
+  endpoint('inference-only', 'POST', '/api/embed', { ...EMBEDDING, extractor: embedExtractor }),
+  endpoint('inference-only', 'POST', '/api/embeddings', { ...EMBEDDING, extractor: oldEmbeddingExtractor }),
+  endpoint('full', 'POST', '/api/pull', PROGRESS),
+  endpoint('full', 'POST', '/api/push', PROGRESS),
+  endpoint('full', 'POST', '/api/create', PROGRESS),
+  endpoint('inference-only', 'POST', '/api/show', BODY),
+  endpoint('full', 'POST', '/api/copy', BODY),
+  endpoint('full', 'DELETE', '/api/delete', BODY),
+  endpoint('read-only', 'POST', '/api/me'),
+  endpoint('full', 'POST', '/api/signout'),
+  endpoint('read-only', 'POST', '/api/experimental/web_search'),
+  endpoint('read-only', 'POST', '/api/experimental/web_fetch'),
+  endpoint('read-only', 'GET', '/api/experimental/model-recommendations'),
+  endpoint('inference-only', 'POST', '/v1/chat/completions', { ...OPENAI, extractor: openaiChatExtractor }),
+  endpoint('inference-only', 'POST', '/v1/completions', { ...OPENAI, extractor: openaiCompletionExtractor }),
+  endpoint('inference-only', 'POST', '/v1/responses', { ...OPENAI, extractor: responsesExtractor }),
+  endpoint('inference-only', 'POST', '/v1/messages', { ...OPENAI, extractor: anthropicExtractor }),
+  endpoint('inference-only', 'POST', '/v1/embeddings', { ...EMBEDDING, extractor: openaiEmbeddingExtractor }),
+  endpoint('inference-only', 'GET', '/v1/models'),
+  endpoint('inference-only', 'POST', '/v1/audio/transcriptions', { names: 'form', inference: true }),
 ]
 
 /** Routes with one variable last segment. */
 const TEMPLATED: readonly (readonly [prefix: string, Endpoint])[] = [
-  ['/api/blobs/', endpoint('POST', '/api/blobs/:digest')],
-  ['/api/user/keys/', endpoint('DELETE', '/api/user/keys/:key')],
-  ['/v1/models/', endpoint('GET', '/v1/models/:model', { names: 'path' })],
+  ['/api/blobs/', endpoint('full', 'POST', '/api/blobs/:digest', { headPolicy: 'read-only' })],
+  ['/api/user/keys/', endpoint('full', 'DELETE', '/api/user/keys/:key')],
+  ['/v1/models/', endpoint('inference-only', 'GET', '/v1/models/:model', { names: 'path' })],
 ]
 
 const BY_PATH = new Map(EXACT.map((entry) => [entry.label, entry]))
-const UNKNOWN = endpoint('GET', 'unknown')
+const UNKNOWN = endpoint('full', 'GET', 'unknown')
 const UNKNOWN_V1: Endpoint = { ...UNKNOWN, errorShape: 'openai' }
 
 /** All labels that `endpoint` can have. */
@@ -114,11 +123,16 @@ export function matchEndpoint(target: string): Endpoint {
 
 const ABSOLUTE = /^https?:\/\/[^/?#]*/i
 
-/** The decoded path of a request target, without query; as it stands where it cannot be decoded. */
-export function pathOf(target: string): string {
+/** The path of a request target, without authority and query, as it is spelled. */
+export function rawPathOf(target: string): string {
   const origin = target.charCodeAt(0) === 0x2f ? target : target.replace(ABSOLUTE, '') || '/'
   const query = origin.indexOf('?')
-  const path = query === -1 ? origin : origin.slice(0, query)
+  return query === -1 ? origin : origin.slice(0, query)
+}
+
+/** The decoded path of a request target, without query; as it stands where it cannot be decoded. */
+export function pathOf(target: string): string {
+  const path = rawPathOf(target)
   if (!path.includes('%')) return path
   try {
     return decodeURIComponent(path)

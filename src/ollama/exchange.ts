@@ -10,6 +10,8 @@ export interface Exchange {
   readonly requestId: string
   /** From a valid `traceparent`: 32 hexadecimal digits. */
   readonly traceId: string | undefined
+  /** Whose token it came with; `undefined` where none was asked for, or none was good. */
+  readonly client: string | undefined
   readonly method: string
   readonly endpoint: Endpoint
   /** The decoded path, without query. */
@@ -24,6 +26,7 @@ export interface Exchange {
   readonly abortPhase: InferencePhase | undefined
   /** When it was asked, its model was not loaded and nobody else had asked for it. */
   readonly coldStart: boolean
+  readonly retries: Retries
   /** Seconds from the request's head to the end of the exchange, on a monotonic clock. */
   readonly durationSeconds: number
   /** Seconds from the request's head to the first token; streams only. */
@@ -44,3 +47,15 @@ export interface Exchange {
 
 /** `coding`: in a Content-Encoding that is not read, `size`: too large to be decoded, or broken, `type`: of an unknown type. */
 export type Unread = 'coding' | 'size' | 'type'
+
+type RetryResult = 'success' | 'failure'
+
+/** What became of the tries beside the first. */
+export interface Retries {
+  /** Of connecting, each. */
+  readonly connect: readonly RetryResult[]
+  /** Of a request whose kept connection turned out to be closed; it is tried once. */
+  readonly stale: RetryResult | undefined
+}
+
+export const NO_RETRIES: Retries = { connect: [], stale: undefined }

@@ -1,4 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { ErrorShape } from '../ollama/endpoints.ts'
 import { errorBody, type ProxyError } from './errors.ts'
 import { REQUEST_ID } from './headers.ts'
@@ -6,18 +7,19 @@ import { REQUEST_ID } from './headers.ts'
 /** How long a client may go on sending a body whose answer it already has, before its connection is closed. */
 const LINGER_MS = 5000
 
-/** Answers a request with an error of the proxy's own. @returns the bytes of the body that the client gets. */
+/** Answers a request with an error of the proxy's own. @param close whether the connection ends with it @returns the bytes of the body that the client gets. */
 export function answerError(
   req: IncomingMessage,
   res: ServerResponse,
   shape: ErrorShape,
   error: ProxyError,
   requestId: string,
+  close: boolean,
 ): number {
   const body = Buffer.from(errorBody(shape, error))
-  const headers = ['Content-Type', 'application/json; charset=utf-8', 'Content-Length', String(body.length)]
-  headers.push(REQUEST_ID, requestId)
-  if (!req.complete) headers.push('Connection', 'close')
+  const headers = body.length > 0 ? ['Content-Type', 'application/json; charset=utf-8'] : []
+  headers.push('Content-Length', String(body.length), ...(error.headers ?? []), REQUEST_ID, requestId)
+  if (close || !req.complete) headers.push('Connection', 'close')
   // The reason is given: where the upstream's was refused, Node still has it.
   res.writeHead(error.status, STATUS_CODES[error.status] ?? '', headers)
   res.end(body)
@@ -44,8 +46,14 @@ export function answersChunked(req: IncomingMessage, { headers, statusCode }: In
 export function cutClient(req: IncomingMessage, res: ServerResponse): void {
   const { socket } = res
   // Where the end of the connection is the end of the body, only a reset says that something is missing.
-  if (socket && req.httpVersion === '1.0') socket.resetAndDestroy()
+  if (socket && req.httpVersion === '1.0') reset(socket)
   else if (socket) socket.destroySoon()
   // Pipelined, and not its turn yet: the answers before it, and what there is of this one, go first.
   else res.once('socket', () => process.nextTick(() => cutClient(req, res)))
+}
+
+function reset(socket: Socket): void {
+  // Under TLS an end without its closing alert says the same, and Node can reset no such socket.
+  if ('encrypted' in socket) socket.destroy()
+  else socket.resetAndDestroy()
 }

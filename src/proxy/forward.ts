@@ -1,20 +1,24 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { matchEndpoint, runsModel, type Endpoint } from '../ollama/endpoints.ts'
-import { fullModelName } from '../ollama/model-name.ts'
-import type { Verdict } from '../ollama/outcome.ts'
 import { phaseOf, showsFirstToken, type Phase, type Standing } from '../ollama/phase.ts'
 import type { RequestFacts } from '../ollama/request.ts'
-import { answerError, answersChunked, cutClient, linger } from './answer.ts'
-import { internalError, shuttingDown, upstreamError, type ProxyError } from './errors.ts'
-import { isPlainCoding, pairs, requestIdOf, responseHeaders } from './headers.ts'
+import { concern, judgeBody, MAX_HELD_BYTES } from './body-rules.ts'
+import { Client } from './client.ts'
 import type { ForwardContext } from './context.ts'
-import { openUpstream } from './open-upstream.ts'
+import { Dial, isIdempotent, type DialFailure, type RetryLimits } from './dial.ts'
+import { Download } from './download.ts'
+import { internalError, shuttingDown, upstreamError, type ProxyError } from './errors.ts'
+import { requestIdOf } from './headers.ts'
 import { relayInterim } from './interim.ts'
+import { ModelRun } from './model-run.ts'
+import { openUpstream } from './open-upstream.ts'
+import { overdue, type Ruling } from './overdue.ts'
 import { toExchange } from './settlement.ts'
 import type { Progress } from './silence.ts'
 import { Tap } from './tap.ts'
-import { pumpUpload } from './upload.ts'
+import type { Turn } from './turn.ts'
+import { Upload } from './upload.ts'
 
 /** Carries one request to the upstream and its response back, byte for byte, and tells at the end what happened. */
 export class Forward {
@@ -23,26 +27,25 @@ export class Forward {
   readonly method: string
   readonly socket: Socket
   readonly startMs: number
-  /** The full name of the model that it runs, once its whole body has passed. */
-  model: string | undefined
+  /** Whose token it came with. */
+  client: string | undefined
+  /** It was let in, and may reach the upstream. */
+  admitted = false
   /** Where the list of the exchanges under way has this one. */
   place = 0
   readonly #context: ForwardContext
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
+  readonly #client: Client
   readonly #tap: Tap
-  #upstreamReq: ClientRequest | undefined
-  #upstreamRes: IncomingMessage | undefined
-  /** What came from the upstream in this tick. It leaves in one write: a burst is one system call, no chunk waits. */
-  #pending: Buffer[] = []
-  #flushQueued = false
+  readonly #run: ModelRun
+  readonly #upload: Upload
+  readonly #dial: Dial
+  #download: Download | undefined
   #requestBytes = 0
-  #responseBytes = 0
   #connectedMs: number | undefined
+  /** When anything moved. */
   #lastMs: number
-  #verdict: Verdict | undefined
-  #cut = false
-  #coldStart = false
   #settled = false
 
   constructor(context: ForwardContext, req: IncomingMessage, res: ServerResponse) {
@@ -55,11 +58,33 @@ export class Forward {
     this.requestId = requestIdOf(req.headers['x-request-id'])
     this.method = req.method ?? ''
     this.endpoint = matchEndpoint(req.url ?? '')
-    const head = { contentType: req.headers['content-type'], contentEncoding: req.headers['content-encoding'] }
-    this.#tap = new Tap(this.endpoint, this.method, head, (error) => context.onObserverError(error, this.requestId))
+    this.#tap = new Tap(this.endpoint, this.method, req.headers, (error) =>
+      context.onObserverError(error, this.requestId),
+    )
+    this.#client = new Client(req, res)
+    this.#run = new ModelRun(context.residency)
+    this.#upload = new Upload(req, {
+      onBytes: (bytes) => this.#onUpload(bytes),
+      onTaken: () => this.#noteProgress(),
+      onEnd: () => this.#onAsked(),
+    })
+    this.#dial = new Dial({
+      open: (fresh) => this.#open(fresh),
+      onConnected: (upstreamReq) => this.#onConnected(upstreamReq),
+      onResponse: (response) => this.#onResponse(response),
+      onInformation: (info) => relayInterim(info, req, res, this.#upload.wasHeld),
+      onFailed: (failure) => this.#onFailed(failure),
+      onConnectFailed: (again) => this.#onConnectFailed(again),
+      maySendAgain: () => this.#upload.takeBack(isIdempotent(this.method)),
+    })
     res.on('close', () => this.#onClientClose())
-    res.on('error', () => this.#upstreamReq?.destroy()) // a failed write to the client: 'close' follows
+    res.on('error', () => this.#dial.destroy()) // a failed write to the client: 'close' follows
     req.on('error', () => undefined) // the client went away while it sent: 'close' of the response follows
+  }
+
+  /** The full name of the model that it runs, once its whole body is known. */
+  get model(): string | undefined {
+    return this.#run.model
   }
 
   /** Where the exchange stands, for the status page. */
@@ -73,216 +98,198 @@ export class Forward {
 
   /** Whose turn it is, and since when: for stalls. */
   progress(): Progress {
-    const answer = this.#upstreamRes
+    const turn = this.#turn()
     return {
-      awaitsUpstream: this.#req.complete && answer?.complete !== true && answer?.isPaused() !== true,
+      awaitsUpstream: turn === 'first-byte' || turn === 'response' || turn === 'connect',
       lastMs: this.#lastMs,
-      streaming: this.#responseBytes > 0 && this.#tap.streams,
+      streaming: this.#client.bytes > 0 && this.#tap.streams,
     }
   }
 
-  /** Opens the upstream request and begins to pump. */
+  /** Opens the upstream request and begins to pump; a body that is to be judged is read first. */
   start(): void {
-    const req = this.#req
-    const chunked = req.headers['transfer-encoding'] !== undefined
-    const upstreamReq = openUpstream(this.#context, req, this.requestId, chunked)
-    this.#upstreamReq = upstreamReq
-    upstreamReq.on('socket', (socket) => this.#onSocket(socket))
-    upstreamReq.on('response', (response) => this.#onResponse(response))
-    upstreamReq.on('information', (info) => relayInterim(info, req, this.#res))
-    upstreamReq.on('error', (error) => this.#onUpstreamError(error))
-    // It may also end without any error: an upstream that switches protocols unasked, for one.
-    upstreamReq.on('close', () => this.#onUpstreamError({ code: 'ECONNRESET', message: 'closed' }))
-    if (chunked || req.headers['content-length'] !== undefined)
-      pumpUpload(
-        req,
-        upstreamReq,
-        (bytes) => this.#onUpload(bytes),
-        () => this.#onAsked(),
-      )
-    else upstreamReq.end()
+    const { bodyRules } = this.#context
+    if (!this.#upload.hasBody || !concern(bodyRules, this.endpoint, this.method)) {
+      this.#dial.start()
+      return
+    }
+    this.#hold((whole) => {
+      if (this.#settled || this.#client.decided) return
+      const coding = this.#req.headers['content-encoding']
+      const refused = judgeBody(bodyRules, this.endpoint, coding, this.#upload.held, whole)
+      if (refused === undefined) this.#dial.start()
+      else this.refuse(refused)
+    })
   }
 
   /** Ends the exchange by an answer of the proxy's own. */
   refuse(error: ProxyError): void {
-    if (this.#settled || this.#verdict !== undefined || this.#cut) return
-    this.#verdict = error.verdict
-    this.#upstreamReq?.destroy()
-    const res = this.#res
-    if (res.headersSent) {
-      cutClient(this.#req, this.#res)
-      return
-    }
-    this.#responseBytes = answerError(this.#req, res, this.endpoint.errorShape, error, this.requestId)
+    if (this.#settled || this.#client.decided) return
+    this.#noteProgress()
+    this.#dial.destroy()
+    this.#client.refuse(error, this.endpoint.errorShape, this.requestId, this.#closes())
+  }
+
+  /** The proxy itself failed. */
+  fail(error: unknown): void {
+    this.#context.onInternalError(error, this.requestId)
+    this.refuse(internalError())
   }
 
   /** The process ends, and this exchange has had its time. */
   stop(): void {
-    if (this.#res.headersSent) this.#onCut()
+    if (this.#client.answered) this.#onCut()
     else this.refuse(shuttingDown())
-    this.#upstreamReq?.destroy()
+    this.#dial.destroy()
+  }
+
+  /** Ends an exchange that waits for longer than it may. */
+  expire(): void {
+    if (this.#settled) return
+    const now = this.#context.now()
+    const { answered } = this.#client
+    const waits = { turn: this.#turn(), sinceMs: now - this.#lastMs, ageMs: now - this.startMs, answered }
+    const ruling = overdue(waits, this.#context.limits.of(this.model).time, this.#context.upstream.url)
+    if (ruling !== undefined) this.#end(ruling)
+  }
+
+  #end(ruling: Ruling): void {
+    if (ruling.kind === 'reconnect') this.#dial.giveUpConnecting()
+    else if (ruling.kind === 'refuse') this.refuse(ruling.error)
+    else {
+      this.#dial.destroy()
+      if (ruling.kind === 'cut') this.#client.cutOff(ruling.verdict)
+      else this.#client.drop(ruling.verdict)
+    }
+  }
+
+  #turn(): Turn {
+    const client = this.#client
+    const upload = this.#upload
+    const download = this.#download
+    if (client.over || download?.blocked === true) return client.mayRead ? 'reading' : 'nothing'
+    if (download !== undefined) return download.complete ? 'nothing' : 'response'
+    if (upload.holding) return 'upload'
+    if (this.#dial.connecting) return 'connect'
+    if (this.#dial.request === undefined) return 'nothing' // it waits to connect again
+    if (upload.ended) return 'first-byte'
+    return upload.blocked ? 'taking' : 'upload'
+  }
+
+  #noteProgress(): void {
+    this.#lastMs = this.#context.now()
+  }
+
+  #open(fresh: boolean): ClientRequest {
+    const { upstream, hostHeader, withheld, agent } = this.#context
+    this.#noteProgress()
+    const held = this.#upload.wasHeld ? new Set([...withheld, 'expect']) : withheld
+    const target = { upstream, hostHeader, withheld: held, agent: fresh ? (false as const) : agent }
+    const upstreamReq = openUpstream(target, this.#req, this.requestId, this.#upload.chunked)
+    if (!this.#upload.hasBody) upstreamReq.end()
+    return upstreamReq
+  }
+
+  #onConnected(upstreamReq: ClientRequest): void {
+    this.#noteProgress()
+    this.#connectedMs = this.#lastMs
+    this.#upload.sendTo(upstreamReq, upstreamReq.reusedSocket && isIdempotent(this.method))
+  }
+
+  /** How often it may be tried again can depend on the model, which the body tells: then it is read first. */
+  #onConnectFailed(again: (limits: RetryLimits) => void): void {
+    const decide = () => again(this.#context.limits.of(this.model).retries)
+    if (this.#context.limits.retriesByModel && runsModel(this.endpoint, this.method)) this.#hold(decide)
+    else decide()
+  }
+
+  /** Reads the body before the upstream is asked. */
+  #hold(done: (whole: boolean) => void): void {
+    if (!this.#upload.wasHeld) this.#client.askForBody()
+    this.#upload.hold(MAX_HELD_BYTES, done)
   }
 
   #onUpload(bytes: Buffer): void {
     this.#requestBytes += bytes.length
-    this.#lastMs = this.#context.now()
+    this.#noteProgress()
     this.#tap.request(bytes)
   }
 
-  /** The whole request is with the upstream. */
+  /** The whole request came. */
   #onAsked(): void {
     if (this.#settled) return
     this.#tap.requestEnd()
-    const { model } = this.#tap.requestFacts()
-    if (model.kind !== 'named' || !runsModel(this.endpoint, this.method)) return
-    this.model = fullModelName(model.name)
-    const { residency, isBehindAnother } = this.#context
-    this.#coldStart = residency.isLoaded(this.model) === false && !isBehindAnother(this, Infinity)
-    residency.noteAsked(this.model)
+    const isAlone = () => !this.#context.isBehindAnother(this, Infinity)
+    this.#run.ask(this.endpoint, this.method, this.#tap.requestFacts(), isAlone)
   }
 
   #standing(behindAnother: boolean): Standing {
-    return {
-      asked: this.#req.complete,
-      answered: this.#responseBytes > 0,
-      showsFirstToken: showsFirstToken(this.endpoint, this.#tap.requestFacts()),
-      loaded: this.#isLoaded(),
-      behindAnother,
-    }
-  }
-
-  #isLoaded(): boolean | undefined {
-    if (this.model === undefined) return undefined
-    // That it was asked for makes it unsure whether it is loaded by now; the next answer of /api/ps tells.
-    return this.#context.residency.isLoaded(this.model) ?? (this.#coldStart ? false : undefined)
-  }
-
-  #onSocket(socket: Socket): void {
-    if (socket.connecting) socket.once('connect', () => (this.#connectedMs = this.#context.now()))
-    else this.#connectedMs = this.#context.now()
+    const showsFirst = showsFirstToken(this.endpoint, this.#tap.requestFacts())
+    const { complete: asked } = this.#req
+    const { isLoaded: loaded } = this.#run
+    return { asked, answered: this.#client.bytes > 0, showsFirstToken: showsFirst, loaded, behindAnother }
   }
 
   #onResponse(upstreamRes: IncomingMessage): void {
-    this.#upstreamRes = upstreamRes
-    const res = this.#res
-    const { headers } = upstreamRes
-    if (!isPlainCoding(headers['transfer-encoding'])) {
-      // Node takes only the chunks off: passed on without its name, the coding would be taken for the body.
-      this.refuse(upstreamError({ code: 'HPE_TRANSFER_ENCODING', message: 'coded' }, this.#context.upstream.url))
-      return
-    }
-    this.#tap.responseHead({
-      status: upstreamRes.statusCode ?? 0,
-      contentType: headers['content-type'],
-      contentEncoding: headers['content-encoding'],
+    this.#noteProgress()
+    this.#tap.responseHead(upstreamRes.statusCode ?? 0, upstreamRes.headers)
+    const download = new Download(upstreamRes, this.#req, this.#res, {
+      onBytes: (chunks, bytes) => this.#onDownload(chunks, bytes),
+      onTaken: () => this.#noteProgress(),
+      onCut: () => this.#onCut(),
+      onError: (error) => this.fail(error),
     })
-    res.sendDate = false // the upstream's Date is passed on
+    this.#download = download
     try {
-      res.writeHead(
-        upstreamRes.statusCode ?? 0,
-        upstreamRes.statusMessage ?? '',
-        responseHeaders(
-          upstreamRes.rawHeaders,
-          headers.connection,
-          this.requestId,
-          answersChunked(this.#req, upstreamRes),
-        ),
-      )
+      download.start(this.requestId, this.#closes())
     } catch (error) {
-      // Node reads what it refuses to write: a status below 100, a control character in the reason.
-      this.refuse(upstreamError({ code: 'HPE_INVALID', message: String(error) }, this.#context.upstream.url))
-      return
+      // What cannot be passed on as it came is no answer.
+      this.#onFailed({ code: 'HPE_INVALID', message: String(error) })
     }
-    upstreamRes.on('data', (bytes: Buffer) => {
-      this.#pending.push(bytes)
-      this.#queueFlush()
-    })
-    upstreamRes.on('end', () => flush(this))
-    upstreamRes.on('error', () => undefined) // 'close' follows, and decides
-    upstreamRes.on('close', () => {
-      if (!upstreamRes.complete) this.#onCut()
-    })
-    res.on('drain', () => upstreamRes.resume())
-    this.#queueFlush() // headers that come alone leave alone
   }
 
-  #queueFlush(): void {
-    if (this.#flushQueued) return
-    this.#flushQueued = true
-    process.nextTick(flush, this)
+  #onDownload(chunks: readonly Buffer[], bytes: number): void {
+    this.#client.bytes += bytes
+    this.#noteProgress()
+    this.#context.upstream.heardMs = this.#lastMs
+    for (const chunk of chunks) this.#tap.response(chunk, this.#lastMs)
   }
 
-  /** The bytes leave first, then they are read. */
-  #flush(): void {
-    this.#flushQueued = false
-    const res = this.#res
-    const upstreamRes = this.#upstreamRes
-    if (upstreamRes === undefined || res.writableEnded || res.destroyed) return
-    const pending = this.#pending
-    const bytes = pending.length === 1 ? pending[0] : pending.length === 0 ? undefined : Buffer.concat(pending)
-    if (upstreamRes.complete && upstreamRes.readableLength === 0) {
-      if (upstreamRes.rawTrailers.length > 0) res.addTrailers(pairs(upstreamRes.rawTrailers))
-      res.end(bytes)
-      linger(this.#req)
-    } else if (bytes === undefined) {
-      res.flushHeaders()
-    } else if (!res.write(bytes)) {
-      upstreamRes.pause()
-    }
-    if (bytes === undefined) return
-    this.#pending = []
-    this.#responseBytes += bytes.length
-    const now = this.#context.now()
-    this.#lastMs = now
-    this.#context.upstream.heardMs = now
-    for (const chunk of pending) this.#tap.response(chunk, now)
+  /** Whether the client's connection ends with this exchange. */
+  #closes(): boolean {
+    // Node drops what is pipelined behind an upgrade that it does not make, where that has a body.
+    return this.#context.isDraining() || (this.#req.headers.upgrade !== undefined && this.#upload.hasBody)
   }
 
-  #onUpstreamError(error: { readonly code?: string | undefined; readonly message: string }): void {
-    // After the response's head its own end tells what happened: an upstream may well stop reading a body it refused.
-    if (this.#upstreamRes === undefined) this.refuse(upstreamError(error, this.#context.upstream.url))
+  #onFailed(failure: DialFailure): void {
+    this.refuse(upstreamError(failure, this.#context.upstream.url))
   }
 
   /** The upstream's answer has no end. Neither may the client's have one. */
   #onCut(): void {
-    if (this.#settled || this.#cut || this.#res.writableEnded) return
-    this.#flush()
-    this.#cut = true
-    cutClient(this.#req, this.#res)
+    if (this.#settled || this.#client.over) return
+    this.#download?.flush()
+    this.#noteProgress()
+    this.#client.cutOff()
   }
 
   #onClientClose(): void {
     if (this.#settled) return
     this.#settled = true
-    const clientLeft = !this.#res.writableFinished && !this.#cut && this.#verdict === undefined
-    if (clientLeft) this.#upstreamReq?.destroy()
+    const { left } = this.#client
+    if (left) this.#dial.destroy()
     const exchange = toExchange({
       forward: this,
       req: this.#req,
       tap: this.#tap,
-      status: this.#res.headersSent ? this.#res.statusCode : 499,
-      verdict: this.#verdict,
-      clientLeft,
-      cut: this.#cut,
+      client: this.#client,
       connectedMs: this.#connectedMs,
       endMs: this.#context.now(),
-      standing: this.#standing(clientLeft && this.#context.isBehindAnother(this, this.startMs)),
-      coldStart: this.#coldStart,
+      standing: this.#standing(left && this.#context.isBehindAnother(this, this.startMs)),
+      coldStart: this.#run.coldStart,
+      retries: this.#dial.retries,
       requestBytes: this.#requestBytes,
-      responseBytes: this.#responseBytes,
     })
     this.#context.onSettled(this, exchange)
   }
-
-  /** For the queue of the tick: a function of its own, so that no closure is made for each chunk. */
-  static readonly flush = (forward: Forward): void => {
-    try {
-      forward.#flush()
-    } catch (error) {
-      forward.#context.onInternalError(error, forward.requestId)
-      forward.refuse(internalError())
-    }
-  }
 }
-
-const { flush } = Forward

@@ -33,20 +33,27 @@ function namedByConnection(connection: string | undefined): ReadonlySet<string> 
   return new Set(names.filter((name) => name !== '' && !NEVER_NAMED.has(name)))
 }
 
+/** How the request that goes on differs from the one that came. */
+export interface RequestChanges {
+  /** Replaces the client's Host where given. */
+  readonly host: string | undefined
+  /** Whether the body is: without a last chunk there is no place for trailers, and Node refuses to name any. */
+  readonly chunked: boolean
+  /** Names of further fields that stay behind, in lower case. */
+  readonly withheld: ReadonlySet<string>
+}
+
 /**
  * What goes to the upstream: everything but what speaks of the client's connection, and the request id.
  * A chunked body stays chunked, whatever the method is: a body without framing would become the next request.
- * @param host replaces the client's Host where given
- * @param chunked whether the body is: without a last chunk there is no place for trailers, and Node refuses to name any
  */
 export function requestHeaders(
   raw: RawHeaders,
   connection: string | undefined,
   requestId: string,
-  host: string | undefined,
-  chunked: boolean,
+  changes: RequestChanges,
 ): string[] {
-  return endToEnd(raw, connection, requestId, chunked, { isResponse: false, host })
+  return endToEnd(raw, connection, requestId, { isResponse: false, ...changes })
 }
 
 /**
@@ -59,15 +66,14 @@ export function responseHeaders(
   requestId: string,
   chunked: boolean,
 ): string[] {
-  return endToEnd(raw, connection, requestId, chunked, { isResponse: true, host: undefined })
+  return endToEnd(raw, connection, requestId, { isResponse: true, host: undefined, chunked, withheld: NOTHING })
 }
 
 function endToEnd(
   raw: RawHeaders,
   connection: string | undefined,
   requestId: string,
-  chunked: boolean,
-  { isResponse, host }: { readonly isResponse: boolean; readonly host: string | undefined },
+  { isResponse, host, chunked, withheld }: RequestChanges & { readonly isResponse: boolean },
 ): string[] {
   const named = namedByConnection(connection)
   const headers: string[] = []
@@ -75,7 +81,7 @@ function endToEnd(
     const name = raw[i] ?? ''
     const value = raw[i + 1] ?? ''
     const lower = name.toLowerCase()
-    if (lower === 'x-request-id' || HOP_BY_HOP.has(lower) || named.has(lower)) continue
+    if (lower === 'x-request-id' || HOP_BY_HOP.has(lower) || named.has(lower) || withheld.has(lower)) continue
     if (lower === 'transfer-encoding' && isResponse) continue
     if (lower === 'trailer' && !chunked) continue
     headers.push(name, lower === 'host' ? (host ?? value) : value)

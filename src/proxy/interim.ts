@@ -1,10 +1,15 @@
 import type { IncomingMessage, InformationEvent, ServerResponse } from 'node:http'
 import { asObject } from './headers.ts'
 
-/** Passes a 1xx answer on at once; one of them asks a waiting client for its body. */
-export function relayInterim(info: InformationEvent, req: IncomingMessage, res: ServerResponse): void {
+/** Passes a 1xx answer on at once; one of them asks a waiting client for its body, unless it `wasAsked` for it already. */
+export function relayInterim(
+  info: InformationEvent,
+  req: IncomingMessage,
+  res: ServerResponse,
+  wasAsked: boolean,
+): void {
   if (res.headersSent || req.httpVersion === '1.0') return
-  if (info.statusCode === 100 && req.headers.expect !== undefined) res.writeContinue()
+  if (info.statusCode === 100 && req.headers.expect !== undefined && !wasAsked) res.writeContinue()
   else if (info.statusCode === 102) res.writeProcessing()
   else if (info.statusCode === 103) writeHints(res, info.rawHeaders)
 }

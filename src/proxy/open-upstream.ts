@@ -3,18 +3,25 @@ import { requestHeaders } from './headers.ts'
 
 interface Target {
   readonly upstream: { readonly host: string; readonly port: number; readonly url: string }
-  readonly agent: Agent
+  /** `false`: a connection of its own. */
+  readonly agent: Agent | false
   readonly hostHeader: string | undefined
+  /** Names of fields that stay behind, in lower case. */
+  readonly withheld: ReadonlySet<string>
 }
 
 /** The request that goes on to the upstream: what came, but for what speaks of the client's connection. */
 export function openUpstream(
-  { upstream, agent, hostHeader }: Target,
+  { upstream, agent, hostHeader, withheld }: Target,
   req: IncomingMessage,
   requestId: string,
   chunked: boolean,
 ): ClientRequest {
-  const headers = requestHeaders(req.rawHeaders, req.headers.connection, requestId, hostHeader, chunked)
+  const headers = requestHeaders(req.rawHeaders, req.headers.connection, requestId, {
+    host: hostHeader,
+    chunked,
+    withheld,
+  })
   // HTTP/1.0 needs no Host, the HTTP/1.1 that goes on does. RFC 9110, section 7.2.
   if (req.httpVersion === '1.0' && req.headers.host === undefined) headers.push('Host', new URL(upstream.url).host)
   const to = { host: upstream.host, port: upstream.port, agent, method: req.method ?? '', path: req.url ?? '/' }

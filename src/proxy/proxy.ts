@@ -1,22 +1,60 @@
 import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Exchange } from '../ollama/exchange.ts'
 import type { Phase } from '../ollama/phase.ts'
 import type { RequestFacts } from '../ollama/request.ts'
-import { internalError, malformedRequest, notImplemented, twoHosts } from './errors.ts'
-import type { ForwardContext, Residency, Upstream } from './context.ts'
+import type { BodyRules } from './body-rules.ts'
+import type { ForwardContext, Limits, Upstream } from './context.ts'
+import { malformedRequest, notImplemented, shuttingDown, tooManyInFlight, twoHosts, type ProxyError } from './errors.ts'
 import { Forward } from './forward.ts'
 import { isPlainCoding } from './headers.ts'
 import { InFlightList } from './in-flight-list.ts'
+import type { Residency } from './model-run.ts'
 import { answerRaw } from './refusal.ts'
 import { countStalled, upstreamSilenceSeconds } from './silence.ts'
+import { lookEveryMs } from './turn.ts'
+
+/** What is known of a request before its body, for whoever decides on it. */
+export interface AskedHead {
+  readonly method: string
+  /** As it stands in the request line. */
+  readonly target: string
+  readonly rawHeaders: readonly string[]
+  /** The address at the other end of the connection. */
+  readonly peer: string | undefined
+}
+
+/** Whose token a request came with, and why it is denied, if it is. */
+export interface Admission {
+  readonly client: string | undefined
+  readonly denial?: ProxyError
+}
+
+/** A certificate and its key, in PEM; with a client CA, clients need a certificate of it. */
+export interface TlsMaterial {
+  readonly cert: string
+  readonly key: string
+  readonly clientCa: string | undefined
+}
 
 export interface ProxyOptions {
   readonly upstream: Omit<Upstream, 'heardMs'>
   /** The Host that the upstream is told; `undefined` passes the client's own. */
   readonly hostHeader: string | undefined
   readonly residency: Residency
+  /** Asked before anything goes to the upstream. */
+  readonly admit: (head: AskedHead) => Admission
+  /** Names of fields that do not go to the upstream, in lower case. */
+  readonly withheld: ReadonlySet<string>
+  readonly limits: Limits
+  readonly bodyRules: BodyRules
+  /** How many requests may be under way; `undefined` where there is no limit. */
+  readonly maxInFlight: number | undefined
+  /** How many connections may be open; a further one is closed at once. */
+  readonly maxConnections: number | undefined
+  readonly tls: TlsMaterial | undefined
   /** Monotonic milliseconds. */
   readonly now: () => number
   /** Called exactly once for each request, when it is over. Must not throw. */
@@ -25,6 +63,8 @@ export interface ProxyOptions {
   readonly onObserverError: (error: unknown, requestId: string) => void
   /** The proxy itself failed at a request, which was answered 500. */
   readonly onInternalError: (error: unknown, requestId: string) => void
+  /** A connection ended before it could carry a request. */
+  readonly onConnectionRefused: (reason: 'tls' | 'limit') => void
 }
 
 /** A request that is not over yet. */
@@ -32,6 +72,7 @@ export interface InFlight {
   readonly requestId: string
   readonly method: string
   readonly endpoint: string
+  readonly client: string | undefined
   readonly model: RequestFacts['model']
   readonly phase: Phase
   readonly ageSeconds: number
@@ -49,12 +90,18 @@ export interface Proxy {
   silenceSeconds(): number
   /** The upstream showed a sign of life beside the proxied exchanges. */
   noteLife(): void
-  /** Takes no more connections, lets exchanges end until `graceMs` is over, then cuts the rest. */
+  /** New connections get this certificate. Throws where it is not sound, and then nothing has changed. */
+  setTls(material: TlsMaterial): void
+  /** Refuses what is new, lets exchanges end until `graceMs` is over, then cuts the rest. */
   close(graceMs: number): Promise<void>
 }
 
-/** How long a connection may take to send a request's head. Bodies and answers have no limit in time. */
-const HEADERS_TIMEOUT_MS = 60_000
+/** How long a connection may take to send a request's head. */
+const HEADERS_TIMEOUT_MS = 30_000
+/** How often Node looks for one that took longer. */
+const HEADERS_CHECK_MS = 1000
+/** How long a TLS handshake may take. */
+const HANDSHAKE_MS = 10_000
 /** Ollama itself takes 1 MiB; this is more than any client is known to send, and bounds what a stranger can make us hold. */
 const MAX_HEADER_BYTES = 64 * 1024
 /** How long the last bytes of what was cut may take to a client that reads slowly. */
@@ -67,11 +114,19 @@ export function createProxy(options: ProxyOptions): Proxy {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 1024, scheduling: 'lifo' })
   const current = new InFlightList<Forward>()
   const upstream: Upstream = { ...options.upstream, heardMs: 0 }
+  const { limits } = options
+  let draining = false
+  let admittedCount = 0
+  let onIdle: (() => void) | undefined
   const context: ForwardContext = {
     upstream,
     hostHeader: options.hostHeader,
+    withheld: options.withheld,
     agent,
     residency: options.residency,
+    limits,
+    bodyRules: options.bodyRules,
+    isDraining: () => draining,
     isBehindAnother: (forward, beforeMs) =>
       forward.model !== undefined &&
       current.list.some((one) => one !== forward && one.model === forward.model && one.startMs < beforeMs),
@@ -80,10 +135,12 @@ export function createProxy(options: ProxyOptions): Proxy {
     onInternalError: options.onInternalError,
     onSettled(forward, exchange) {
       current.remove(forward)
+      if (forward.admitted) admittedCount--
       if (exchange.verdict.outcome !== 'client_abort') upstream.heardMs = options.now()
       // A connection that is kept alive would keep a closing server waiting; after this turn it is idle.
       if (!server.listening) setImmediate(() => server.closeIdleConnections())
       options.onExchange(exchange)
+      if (admittedCount === 0) onIdle?.()
     },
   }
 
@@ -91,23 +148,47 @@ export function createProxy(options: ProxyOptions): Proxy {
     const forward = new Forward(context, req, res)
     current.add(forward)
     try {
-      if (!isPlainCoding(req.headers['transfer-encoding']))
-        forward.refuse(notImplemented('a Transfer-Encoding other than chunked'))
-      else if (hasTwoHosts(req)) forward.refuse(twoHosts())
-      else forward.start()
+      const error = refusalOf(req, forward)
+      if (error !== undefined) {
+        forward.refuse(error)
+        return
+      }
+      forward.admitted = true
+      admittedCount++
+      forward.start()
     } catch (error) {
-      options.onInternalError(error, forward.requestId)
-      forward.refuse(internalError())
+      forward.fail(error)
     }
   }
 
-  const server = createServer({
-    requestTimeout: 0,
+  function refusalOf(req: IncomingMessage, forward: Forward): ProxyError | undefined {
+    if (!isPlainCoding(req.headers['transfer-encoding']))
+      return notImplemented('a Transfer-Encoding other than chunked')
+    if (hasTwoHosts(req)) return twoHosts()
+    if (draining) return shuttingDown()
+    const { method = '', url: target = '', rawHeaders, socket } = req
+    const { client, denial } = options.admit({ method, target, rawHeaders, peer: socket.remoteAddress })
+    forward.client = client
+    if (denial !== undefined) return denial
+    const { maxInFlight = Infinity } = options
+    return admittedCount < maxInFlight ? undefined : tooManyInFlight(maxInFlight)
+  }
+
+  const settings = {
+    requestTimeout: 0, // an upload may take as long as it moves
     headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: HEADERS_CHECK_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
     requireHostHeader: false, // the upstream says what it thinks of that
-  })
+  }
+  const { tls } = options
+  const tlsServer: TlsServer | undefined =
+    tls && createTlsServer({ ...settings, ...contextOf(tls), ...DEMANDS, handshakeTimeout: HANDSHAKE_MS })
+  tlsServer?.on('tlsClientError', () => options.onConnectionRefused('tls'))
+  const server: Server = tlsServer ?? createServer(settings)
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
+  server.on('drop', () => options.onConnectionRefused('limit'))
   server.on('request', handle)
   // Without these two, Node would answer "100 Continue" or 417 by itself. It is the upstream's to say.
   server.on('checkContinue', handle)
@@ -123,6 +204,10 @@ export function createProxy(options: ProxyOptions): Proxy {
     else options.onExchange(answerRaw(socket, malformedRequest(error.code), 'other'))
   })
 
+  const sweep = setInterval(() => {
+    for (const forward of [...current.list]) forward.expire()
+  }, lookEveryMs(limits.shortestMs))
+  sweep.unref()
   const progress = () => current.list.map((forward) => forward.progress())
 
   return {
@@ -134,6 +219,7 @@ export function createProxy(options: ProxyOptions): Proxy {
         requestId: forward.requestId,
         method: forward.method,
         endpoint: forward.endpoint.label,
+        client: forward.client,
         ...forward.status(forward.model !== undefined && (first.get(forward.model) ?? Infinity) < forward.startMs),
       }))
     },
@@ -146,19 +232,41 @@ export function createProxy(options: ProxyOptions): Proxy {
     noteLife() {
       upstream.heardMs = options.now()
     },
+    setTls: (material) => tlsServer?.setSecureContext(contextOf(material)),
     async close(graceMs) {
+      draining = true
+      // Until then it goes on to listen: whoever still comes is told to go elsewhere.
+      if (admittedCount > 0) await idleWithin(graceMs)
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      const timers = [
-        setTimeout(() => [...current.list].forEach((forward) => forward.stop()), graceMs),
-        setTimeout(() => server.closeAllConnections(), graceMs + CUT_MS),
-      ]
+      for (const forward of [...current.list]) forward.stop()
+      const timer = setTimeout(() => server.closeAllConnections(), CUT_MS)
       await closed
-      timers.forEach(clearTimeout)
+      clearTimeout(timer)
       // Every exchange is told before this is over: its last event may come behind that of its connection.
       while (current.list.length > 0) await nextTurn()
+      clearInterval(sweep)
       agent.destroy()
     },
   }
+
+  function idleWithin(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, graceMs)
+      onIdle = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}
+
+/** No other protocol than HTTP/1.1 is spoken; a client CA makes TLS mutual. */
+const DEMANDS = { ALPNProtocols: ['http/1.1'], minVersion: 'TLSv1.2' as const }
+
+function contextOf({ cert, key, clientCa }: TlsMaterial) {
+  return clientCa === undefined
+    ? { cert, key }
+    : { cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: true }
 }
 
 /** Of two, the upstream could take the other. One that is missing is the upstream's to refuse. */

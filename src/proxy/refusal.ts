@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { matchEndpoint } from '../ollama/endpoints.ts'
-import type { Exchange } from '../ollama/exchange.ts'
+import { NO_RETRIES, type Exchange } from '../ollama/exchange.ts'
 import { EMPTY_REQUEST } from '../ollama/request.ts'
 import { errorBody, type ProxyError } from './errors.ts'
 import { REQUEST_ID } from './headers.ts'
@@ -24,6 +24,7 @@ export function answerRaw(socket: Socket, error: ProxyError, method: string): Ex
   return {
     requestId,
     traceId: undefined,
+    client: undefined,
     method,
     endpoint,
     path: '',
@@ -33,6 +34,7 @@ export function answerRaw(socket: Socket, error: ProxyError, method: string): Ex
     verdict: error.verdict,
     abortPhase: undefined,
     coldStart: false,
+    retries: NO_RETRIES,
     durationSeconds: 0,
     timeToFirstTokenSeconds: undefined,
     overheadSeconds: undefined,

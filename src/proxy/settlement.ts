@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { pathOf, runsModel, type Endpoint } from '../ollama/endpoints.ts'
-import type { Exchange } from '../ollama/exchange.ts'
+import type { Exchange, Retries } from '../ollama/exchange.ts'
 import { decideVerdict, type Verdict } from '../ollama/outcome.ts'
 import { inferencePhase, type Standing } from '../ollama/phase.ts'
 import { transferredBytes } from '../ollama/progress.ts'
@@ -15,28 +15,34 @@ export interface Transfer {
     readonly endpoint: Endpoint
     readonly method: string
     readonly startMs: number
+    readonly client: string | undefined
   }
   readonly req: IncomingMessage
   readonly tap: Tap
-  readonly status: number
-  /** What the proxy itself decided. */
-  readonly verdict: Verdict | undefined
-  readonly clientLeft: boolean
-  readonly cut: boolean
+  readonly client: {
+    /** What it got. */
+    readonly status: number
+    /** What the proxy itself decided. */
+    readonly verdict: Verdict | undefined
+    readonly left: boolean
+    readonly cut: boolean
+    /** Of the answer's body. */
+    readonly bytes: number
+  }
   /** When an upstream connection was ready for the request. */
   readonly connectedMs: number | undefined
   readonly endMs: number
   /** Where it stood when it ended. */
   readonly standing: Standing
   readonly coldStart: boolean
+  readonly retries: Retries
   readonly requestBytes: number
-  readonly responseBytes: number
 }
 
 /** Joins what the data path saw with what the observers read. */
 export function toExchange(transfer: Transfer): Exchange {
   const { req, tap } = transfer
-  const { requestId, endpoint, method, startMs } = transfer.forward
+  const { requestId, endpoint, method, startMs, client } = transfer.forward
   const path = pathOf(req.url ?? '')
   const request =
     endpoint.names === 'path'
@@ -44,29 +50,23 @@ export function toExchange(transfer: Transfer): Exchange {
       : tap.requestFacts()
   const { facts, saysFinished } = tap.responseFacts()
   const secondsSinceStart = (ms: number | undefined) => (ms === undefined ? undefined : (ms - startMs) / 1000)
-  const verdict = decideVerdict(
-    {
-      verdict: transfer.verdict,
-      clientLeft: transfer.clientLeft,
-      cut: transfer.cut,
-      status: transfer.status,
-      saysFinished,
-    },
-    facts,
-  )
+  const { status, left: clientLeft, cut, bytes } = transfer.client
+  const verdict = decideVerdict({ verdict: transfer.client.verdict, clientLeft, cut, status, saysFinished }, facts)
   const leftModel = verdict.outcome === 'client_abort' && runsModel(endpoint, method)
   return {
     requestId,
     traceId: traceIdOf(req.headers.traceparent),
+    client,
     method,
     endpoint,
     path,
     request,
     stream: endpoint.streamsByDefault === undefined ? undefined : (request.stream ?? endpoint.streamsByDefault),
-    status: transfer.status,
+    status,
     verdict,
     abortPhase: leftModel ? inferencePhase(transfer.standing) : undefined,
     coldStart: transfer.coldStart,
+    retries: transfer.retries,
     durationSeconds: (transfer.endMs - startMs) / 1000,
     timeToFirstTokenSeconds: secondsSinceStart(facts.firstTokenAtMs),
     overheadSeconds: secondsSinceStart(transfer.connectedMs),
@@ -76,6 +76,6 @@ export function toExchange(transfer: Transfer): Exchange {
     transferredBytes: transferredBytes(facts.transfers),
     unread: tap.unread,
     requestBytes: transfer.requestBytes,
-    responseBytes: transfer.responseBytes,
+    responseBytes: bytes,
   }
 }

@@ -6,10 +6,10 @@ import { EMPTY_REQUEST, RequestObserver, type RequestFacts, type RequestReader }
 import { isCoded, ResponseObserver, type ResponseHead } from '../ollama/response-observer.ts'
 import { SideCopy } from './side-copy.ts'
 
-/** What a request's head says of its body. */
-export interface RequestHead {
-  readonly contentType: string | undefined
-  readonly contentEncoding: string | undefined
+/** What a message's head says of its body. */
+export interface BodyHead {
+  readonly 'content-type'?: string | undefined
+  readonly 'content-encoding'?: string | undefined
 }
 
 /**
@@ -29,14 +29,15 @@ export class Tap {
   #unreadResponse: Unread | undefined
   #saysFinished = false
 
-  constructor(endpoint: Endpoint, method: string, head: RequestHead, onError: (error: unknown) => void) {
+  constructor(endpoint: Endpoint, method: string, head: BodyHead, onError: (error: unknown) => void) {
     this.#endpoint = endpoint
     this.#observes = method === endpoint.method
     this.#onError = onError
     if (endpoint.names === 'json') this.#request = new RequestObserver()
-    else if (endpoint.names === 'form') this.#request = FormObserver.of(head.contentType)
-    if (this.#request === undefined || !isCoded(head.contentEncoding)) return
-    this.#requestCopy = SideCopy.for(head.contentEncoding)
+    else if (endpoint.names === 'form') this.#request = FormObserver.of(head['content-type'])
+    const coding = head['content-encoding']
+    if (this.#request === undefined || !isCoded(coding)) return
+    this.#requestCopy = SideCopy.for(coding)
     if (this.#requestCopy === undefined) {
       this.#unreadRequest = 'coding'
       this.#request = undefined
@@ -75,7 +76,9 @@ export class Tap {
     }
   }
 
-  responseHead(head: ResponseHead): void {
+  responseHead(status: number, headers: BodyHead): void {
+    const { 'content-type': contentType, 'content-encoding': contentEncoding } = headers
+    const head: ResponseHead = { status, contentType, contentEncoding }
     try {
       const extractor = this.#observes ? this.#endpoint.extractor : undefined
       const coded = isCoded(head.contentEncoding)

@@ -1,27 +1,160 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { pairs } from './headers.ts'
 
-/** Pumps a request's body to the upstream as it comes, no faster than the upstream takes it. */
-export function pumpUpload(
-  req: IncomingMessage,
-  upstreamReq: ClientRequest,
-  onBytes: (bytes: Buffer) => void,
-  onEnd: () => void,
-): void {
-  let began = false
-  req.on('data', (bytes: Buffer) => {
-    began = true
-    if (!upstreamReq.destroyed && !upstreamReq.write(bytes)) req.pause()
-    onBytes(bytes)
-  })
-  req.on('end', () => {
-    if (req.rawTrailers.length > 0) upstreamReq.addTrailers(pairs(req.rawTrailers))
+export interface UploadEvents {
+  readonly onBytes: (bytes: Buffer) => void
+  /** The upstream took what waited for it. */
+  readonly onTaken: () => void
+  /** The whole body is here; where it is being sent, it has been. */
+  readonly onEnd: () => void
+}
+
+/** What is kept of a sent body, for the one case in which it may be sent again. */
+const KEPT_BYTES = 64 * 1024
+
+/** A request's body on its way to the upstream: as it comes, no faster than the upstream takes it, or held for a while. */
+export class Upload {
+  readonly chunked: boolean
+  readonly hasBody: boolean
+  readonly #req: IncomingMessage
+  readonly #events: UploadEvents
+  #to: ClientRequest | undefined
+  /** What came and was not sent yet. */
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #holding: { readonly maxBytes: number; readonly done: (whole: boolean) => void } | undefined
+  #reading = false
+  #wasHeld = false
+  #ended = false
+  #sentBytes = 0
+  /** All that was sent, as long as it is little and may be needed again. */
+  #kept: Buffer[] | undefined
+
+  constructor(req: IncomingMessage, events: UploadEvents) {
+    this.#req = req
+    this.#events = events
+    this.chunked = req.headers['transfer-encoding'] !== undefined
+    this.hasBody = this.chunked || req.headers['content-length'] !== undefined
+  }
+
+  /** All of it came. */
+  get ended(): boolean {
+    return this.#ended || !this.hasBody
+  }
+
+  /** It was read before anything of it was sent. */
+  get wasHeld(): boolean {
+    return this.#wasHeld
+  }
+
+  /** It is read, and not sent. */
+  get holding(): boolean {
+    return this.#holding !== undefined
+  }
+
+  /** The upstream does not take what is there. */
+  get blocked(): boolean {
+    return this.#to !== undefined && this.#req.isPaused()
+  }
+
+  /** Reads the body without sending it. `done` is told whether it is whole, or larger than `maxBytes`; never both. */
+  hold(maxBytes: number, done: (whole: boolean) => void): void {
+    this.#wasHeld = true
+    if (this.ended) {
+      done(true)
+      return
+    }
+    this.#holding = { maxBytes, done }
+    this.#read()
+    this.#req.resume()
+  }
+
+  /** What is held. */
+  get held(): readonly Buffer[] {
+    return this.#held
+  }
+
+  /** Sends what is held, then the rest as it comes. @param keep so that a little body can be sent again */
+  sendTo(upstreamReq: ClientRequest, keep: boolean): void {
+    if (!this.hasBody) return
+    this.#to = upstreamReq
+    this.#kept = keep ? [] : undefined
+    upstreamReq.on('drain', () => {
+      this.#events.onTaken()
+      this.#req.resume()
+    })
+    const held = this.#held
+    this.#held = []
+    this.#heldBytes = 0
+    for (const bytes of held) this.#write(upstreamReq, bytes)
+    if (this.#ended) {
+      this.#end(upstreamReq)
+      return
+    }
+    this.#read()
+    if (this.#req.isPaused() && !upstreamReq.writableNeedDrain) this.#req.resume()
+    // The head leaves with the first bytes of the body if they are here already, and alone if they are not.
+    setImmediate(() => {
+      if (this.#sentBytes === 0 && !upstreamReq.destroyed) upstreamReq.flushHeaders()
+    })
+  }
+
+  /**
+   * Takes the body back from a request that failed.
+   * @param mayArriveTwice whether it may be sent again though the upstream may have had all of it
+   * @returns whether it may, and all of it is there
+   */
+  takeBack(mayArriveTwice: boolean): boolean {
+    if (!this.hasBody) return mayArriveTwice
+    if (this.#sentBytes > 0 && (!mayArriveTwice || this.#kept === undefined)) return false
+    this.#to = undefined
+    this.#held = [...(this.#kept ?? []), ...this.#held]
+    this.#heldBytes = this.#held.reduce((sum, { length }) => sum + length, 0)
+    this.#sentBytes = 0
+    return true
+  }
+
+  #read(): void {
+    if (this.#reading) return
+    this.#reading = true
+    this.#req.on('data', (bytes: Buffer) => {
+      const to = this.#to
+      if (to === undefined) this.#hold(bytes)
+      else if (!to.destroyed && !this.#write(to, bytes)) this.#req.pause()
+      this.#events.onBytes(bytes)
+    })
+    this.#req.on('end', () => {
+      this.#ended = true
+      if (this.#to !== undefined) this.#end(this.#to)
+      this.#events.onEnd()
+      this.#release(true)
+    })
+  }
+
+  #hold(bytes: Buffer): void {
+    this.#held.push(bytes)
+    this.#heldBytes += bytes.length
+    if (this.#heldBytes <= (this.#holding?.maxBytes ?? 0)) return
+    this.#req.pause()
+    this.#release(false)
+  }
+
+  #release(whole: boolean): void {
+    const holding = this.#holding
+    this.#holding = undefined
+    holding?.done(whole)
+  }
+
+  #write(upstreamReq: ClientRequest, bytes: Buffer): boolean {
+    this.#sentBytes += bytes.length
+    if (this.#sentBytes > KEPT_BYTES) this.#kept = undefined
+    this.#kept?.push(bytes)
+    return upstreamReq.write(bytes)
+  }
+
+  #end(upstreamReq: ClientRequest): void {
+    if (upstreamReq.destroyed) return
+    if (this.#req.rawTrailers.length > 0) upstreamReq.addTrailers(pairs(this.#req.rawTrailers))
     upstreamReq.end()
-    onEnd()
-  })
-  upstreamReq.on('drain', () => req.resume())
-  // The head leaves with the first bytes of the body if they are here already, and alone if they are not.
-  setImmediate(() => {
-    if (!began && !upstreamReq.destroyed) upstreamReq.flushHeaders()
-  })
+  }
 }

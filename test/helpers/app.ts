@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import pino from 'pino'
 import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
@@ -28,11 +29,12 @@ export async function startApp(upstreamPort: number, env: Record<string, string>
       OLLASCOPE_LISTEN: '127.0.0.1:0',
       OLLASCOPE_ADMIN_LISTEN: '127.0.0.1:0',
       OLLASCOPE_DRAIN_TIMEOUT: '0s',
+      // Who may ask is a subject of its own.
+      OLLASCOPE_ALLOWED_HOSTS: '*',
+      OLLASCOPE_ALLOWED_ORIGINS: '*',
       ...env,
     },
-    () => {
-      throw new Error('no files here')
-    },
+    (path) => readFileSync(path, 'utf8'),
   )
   const log: LogLine[] = []
   const written = new EventTarget()
@@ -52,6 +54,8 @@ export async function startApp(upstreamPort: number, env: Record<string, string>
     nodeVersion: '0.0.0',
     now: () => performance.now(),
     wallClock: Date.now,
+    machineName: 'test-machine',
+    maxConnections: undefined,
   })
   const { proxy, admin } = await app.start()
   const adminUrl = `http://127.0.0.1:${admin.port}`
@@ -59,7 +63,7 @@ export async function startApp(upstreamPort: number, env: Record<string, string>
   return {
     proxyPort: proxy.port,
     adminPort: admin.port,
-    proxyUrl: `http://127.0.0.1:${proxy.port}`,
+    proxyUrl: `${config.tls === undefined ? 'http' : 'https'}://127.0.0.1:${proxy.port}`,
     adminUrl,
     log,
     async receipts(count) {

@@ -1,5 +1,5 @@
 import { matchEndpoint } from '../../src/ollama/endpoints.ts'
-import type { Exchange } from '../../src/ollama/exchange.ts'
+import { NO_RETRIES, type Exchange } from '../../src/ollama/exchange.ts'
 import { EMPTY_REQUEST, type RequestFacts } from '../../src/ollama/request.ts'
 
 /** A chat that went well, but for what the test says. */
@@ -7,6 +7,7 @@ export function exchangeOf(details: Partial<Exchange> = {}): Exchange {
   return {
     requestId: 'r-1',
     traceId: undefined,
+    client: undefined,
     method: 'POST',
     endpoint: matchEndpoint('/api/chat'),
     path: '/api/chat',
@@ -16,6 +17,7 @@ export function exchangeOf(details: Partial<Exchange> = {}): Exchange {
     verdict: { outcome: 'stop' },
     abortPhase: undefined,
     coldStart: false,
+    retries: NO_RETRIES,
     durationSeconds: 1.5,
     timeToFirstTokenSeconds: 0.25,
     overheadSeconds: 0.001,

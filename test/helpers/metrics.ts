@@ -18,6 +18,7 @@ export function createTestMetrics(
     upstreamSilenceSeconds: () => 0,
     loaded: () => undefined,
     installed: () => undefined,
+    reloads: () => [],
   },
 ) {
   const { registry, metrics } = createMetrics(live, {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ConfigError, loadConfig } from '../../src/config.ts'
 import type { Env } from '../../src/config.ts'
+import { createPair } from './config/certificates.ts'
 
 const noFile = (path: string): string => {
   throw Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), { code: 'ENOENT' })
@@ -17,8 +18,8 @@ function problemsOf(env: Env, readFile = noFile): readonly string[] {
   return expect.fail(`accepted: ${JSON.stringify(env)}`)
 }
 
-const notYet = (alias = ''): string =>
-  `not supported yet by this version of Ollascope${alias}; remove it (it would otherwise be silently without effect)`
+const notYet =
+  'not supported yet by this version of Ollascope; remove it (it would otherwise be silently without effect)'
 
 describe('loadConfig', () => {
   it('runs with nothing set', () => {
@@ -34,6 +35,22 @@ describe('loadConfig', () => {
       modelLimit: 100,
       stallAfterMs: 60_000,
       ollamaModel: undefined,
+      timeouts: { connectMs: 5_000, firstByteMs: 1_800_000, idleMs: 600_000, requestMs: undefined },
+      retries: { connect: 0, delayMs: 1_000 },
+      models: new Map(),
+      limits: { inFlight: undefined, contextLength: undefined, streaming: true },
+      access: {
+        policy: 'full',
+        tokens: undefined,
+        tokensFile: undefined,
+        fileTokens: [],
+        trustedProxies: [],
+        allowedHosts: 'ollama',
+        allowedOrigins: 'ollama',
+        requestsPerMinute: undefined,
+      },
+      clientLabel: false,
+      tls: undefined,
       targets: [],
       configured: { models: 0, tiers: 0 },
     })
@@ -49,6 +66,25 @@ describe('loadConfig', () => {
       OLLASCOPE_LOG_LEVEL: 'debug',
       OLLASCOPE_LOG_FORMAT: 'pretty',
       OLLASCOPE_UPSTREAM_HOST_HEADER: 'client',
+      OLLASCOPE_FIRST_BYTE_TIMEOUT: '1h',
+      OLLASCOPE_IDLE_TIMEOUT: '90s',
+      OLLASCOPE_REQUEST_TIMEOUT: '2h',
+      OLLASCOPE_CONNECT_TIMEOUT: '1ms',
+      OLLASCOPE_CONNECT_RETRIES: '10',
+      OLLASCOPE_RETRY_DELAY: '250ms',
+      OLLASCOPE_MAX_REQUESTS_PER_MINUTE: '60',
+      OLLASCOPE_MAX_IN_FLIGHT: '4',
+      OLLASCOPE_MAX_CONTEXT_LENGTH: '131072',
+      OLLASCOPE_STREAMING: 'false',
+      OLLASCOPE_POLICY: 'inference-only',
+      OLLASCOPE_TOKENS_FILE: '/etc/tokens',
+      OLLASCOPE_TRUSTED_PROXIES: '10.0.0.0/8,::1',
+      OLLASCOPE_TLS_CERT_FILE: '/etc/cert',
+      OLLASCOPE_TLS_KEY_FILE: '/etc/key',
+      OLLASCOPE_TLS_CLIENT_CA_FILE: '/etc/ca',
+      OLLASCOPE_ALLOWED_HOSTS: 'ollama,*.example',
+      OLLASCOPE_ALLOWED_ORIGINS: '*',
+      OLLASCOPE_METRICS_CLIENT_LABEL: 'false',
       OLLASCOPE_DRAIN_TIMEOUT: '5m',
       OLLASCOPE_COLLECT_INTERVAL: '1s',
       OLLASCOPE_METRICS_MODEL_LIMIT: '10000',
@@ -56,10 +92,21 @@ describe('loadConfig', () => {
       OLLASCOPE_CONFIG: '/etc/ollascope.yaml',
       OLLAMA_MODEL: 'llama3.2:1b',
     }
+    const { cert, key } = createPair()
+    const files = new Map([
+      [
+        '/etc/ollascope.yaml',
+        `tokens: {b: ${'b'.repeat(64)}}\nmodels: {m: {idleTimeout: 5s, targets: {ttft: {p95: 4s}}}}`,
+      ],
+      ['/etc/tokens', `a:${'A'.repeat(64)}`],
+      ['/etc/cert', cert],
+      ['/etc/key', key],
+      ['/etc/ca', cert],
+    ])
     const paths: string[] = []
     const readFile = (path: string) => {
       paths.push(path)
-      return 'models: {llama3: {targets: {ttft: {p95: 4s}}}}'
+      return files.get(path) ?? noFile(path)
     }
     expect(loadConfig(env, readFile)).toEqual({
       upstream: { host: 'ollama', port: 8080, url: 'http://ollama:8080' },
@@ -73,18 +120,39 @@ describe('loadConfig', () => {
       modelLimit: 10_000,
       stallAfterMs: 90_000,
       ollamaModel: 'llama3.2:1b',
-      targets: [{ model: 'llama3:latest', tier: '', metric: 'ttft', quantile: 0.95, seconds: 4 }],
+      timeouts: { connectMs: 1, firstByteMs: 3_600_000, idleMs: 90_000, requestMs: 7_200_000 },
+      retries: { connect: 10, delayMs: 250 },
+      models: new Map([['m:latest', { idleMs: 5_000 }]]),
+      limits: { inFlight: 4, contextLength: 131_072, streaming: false },
+      access: {
+        policy: 'inference-only',
+        tokens: [
+          { name: 'b', sha256: 'b'.repeat(64) },
+          { name: 'a', sha256: 'a'.repeat(64) },
+        ],
+        tokensFile: '/etc/tokens',
+        fileTokens: [{ name: 'b', sha256: 'b'.repeat(64) }],
+        trustedProxies: ['10.0.0.0/8', '::1'],
+        allowedHosts: ['ollama', '*.example'],
+        allowedOrigins: 'any',
+        requestsPerMinute: 60,
+      },
+      clientLabel: false,
+      tls: { certFile: '/etc/cert', keyFile: '/etc/key', clientCaFile: '/etc/ca', cert, key, clientCa: cert },
+      targets: [{ model: 'm:latest', tier: '', metric: 'ttft', quantile: 0.95, seconds: 4 }],
       configured: { models: 1, tiers: 0 },
     })
-    expect(paths).toEqual(['/etc/ollascope.yaml'])
+    expect(paths.sort()).toEqual([...files.keys()].sort())
   })
 
   it('is frozen all the way down', () => {
     const frozen = (value: unknown): boolean =>
-      typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(frozen))
-    const file = 'models: {llama3: {targets: {ttft: {p95: 4s}}}}'
+      typeof value !== 'object' ||
+      value === null ||
+      (Object.isFrozen(value) && [...(value instanceof Map ? value : Object).values(value)].every(frozen))
+    const file = `tokens: {ci: ${'b'.repeat(64)}}\nmodels: {llama3: {idleTimeout: 5s, targets: {ttft: {p95: 4s}}}}`
     const config = loadConfig({ OLLASCOPE_UPSTREAM: 'http://x', OLLASCOPE_CONFIG: '/f' }, () => file)
-    expect(config.targets).toHaveLength(1)
+    expect([config.targets.length, config.models.size, config.access.tokens?.length]).toEqual([1, 1, 1])
     expect(frozen(config)).toBe(true)
   })
 
@@ -146,12 +214,28 @@ describe('a mistake', () => {
     ['OLLASCOPE_LISEN', ':80', 'unknown setting; did you mean OLLASCOPE_LISTEN?'],
     ['OLLASCOPE_FROBNICATE', '1', 'unknown setting; see ollascope --help for what there is'],
     ['OLLASCOPE_PORTS', '1', 'unknown setting; see ollascope --help for what there is'],
-    ['OLLASCOPE_MAX_IN_FLIGHT', '10', notYet()],
-    ['OLLASCOPE_POLICY', 'read-only', notYet()],
-    ['OLLASCOPE_IDLE_TIMEOUT', '10m', notYet()],
-    ['API_TIMEOUT', '30', notYet(' (an older name of OLLASCOPE_REQUEST_TIMEOUT)')],
-    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://c', notYet()],
-    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', notYet()],
+    ['OLLASCOPE_FIRST_BYTE_TIMEOUT', '0s', 'too short; write at least 1ms'],
+    ['OLLASCOPE_IDLE_TIMEOUT', '0ms', 'too short; write at least 1ms'],
+    ['OLLASCOPE_CONNECT_TIMEOUT', '0ms', 'too short; write at least 1ms'],
+    ['OLLASCOPE_REQUEST_TIMEOUT', '0ms', 'too short; write at least 1ms'],
+    ['OLLASCOPE_REQUEST_TIMEOUT', '30', 'not a duration; write 500ms, 30s, 5m or 1h'],
+    ['API_TIMEOUT', '30s', 'not a number of seconds; write 30 or 2.5'],
+    ['API_TIMEOUT', '0', 'too short; write at least 0.001'],
+    ['OLLASCOPE_CONNECT_RETRIES', '11', 'not a whole number from 0 to 10'],
+    ['MAX_RETRIES', '11', 'not a whole number from 0 to 10'],
+    ['OLLASCOPE_RETRY_DELAY', '1', 'not a duration; write 500ms, 30s, 5m or 1h'],
+    ['OLLASCOPE_MAX_REQUESTS_PER_MINUTE', '0', 'not a whole number from 1 to 1000000000'],
+    ['MAX_REQUESTS_PER_MINUTE', '-1', 'not a whole number from 1 to 1000000000'],
+    ['OLLASCOPE_MAX_IN_FLIGHT', '0', 'not a whole number from 1 to 1000000000'],
+    ['OLLASCOPE_MAX_CONTEXT_LENGTH', '8k', 'not a whole number from 1 to 1000000000'],
+    ['OLLASCOPE_STREAMING', 'yes', 'not a boolean; write true or false'],
+    ['ENABLE_STREAMING', 'on', 'not a boolean; write true or false'],
+    ['OLLASCOPE_POLICY', 'readonly', 'not one of full, read-only, inference-only'],
+    ['OLLASCOPE_METRICS_CLIENT_LABEL', 'yes', 'not one of auto, true, false'],
+    ['OLLASCOPE_TOKENS_FILE', '/t', 'cannot be read (no such file); write the path of a file'],
+    ['OLLASCOPE_COLLECTORS', 'ollama', notYet],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://c', notYet],
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', notYet],
   ])('%s=%s is told in one line', (variable, value, why) => {
     expect(problemsOf({ [variable]: value })).toEqual([`${variable}=${value}: ${why}`])
   })
@@ -166,7 +250,9 @@ describe('a mistake', () => {
       OLLASCOPE_DRAIN_TIMEOUT: 'x',
       OLLASCOPE_COLLECT_INTERVAL: 'x',
       OLLASCOPE_POLICY: 'x',
-      MAX_RETRIES: '3',
+      OLLASCOPE_COLLECTORS: 'x',
+      OLLASCOPE_TLS_CERT_FILE: '/x',
+      MAX_RETRIES: 'x',
       OLLASCOPE_AARDVARK: '1',
     }
     const problems = problemsOf(env)
@@ -174,11 +260,13 @@ describe('a mistake', () => {
       'OLLASCOPE_UPSTREAM',
       'OLLASCOPE_LISTEN',
       'OLLASCOPE_ADMIN_LISTEN',
+      'OLLASCOPE_POLICY',
       'OLLASCOPE_LOG_LEVEL',
       'OLLASCOPE_DRAIN_TIMEOUT',
       'OLLASCOPE_COLLECT_INTERVAL',
       'MAX_RETRIES',
-      'OLLASCOPE_POLICY',
+      'OLLASCOPE_TLS_CERT_FILE',
+      'OLLASCOPE_COLLECTORS',
       'OLLASCOPE_AARDVARK',
       'OLLASCOPE_ZEAL',
     ])
@@ -194,11 +282,14 @@ describe('a mistake', () => {
   })
 
   it('of one setting by two names is told where they differ', () => {
-    expect(problemsOf({ OLLASCOPE_STREAMING: 'true', ENABLE_STREAMING: 'false' })).toEqual([
-      'ENABLE_STREAMING=false: OLLASCOPE_STREAMING is set too; set only one of them',
-      `ENABLE_STREAMING=false: ${notYet(' (an older name of OLLASCOPE_STREAMING)')}`,
+    expect(problemsOf({ OLLASCOPE_STREAMING: 'true', ENABLE_STREAMING: 'no' })).toEqual([
+      'ENABLE_STREAMING=no: OLLASCOPE_STREAMING is set too; set only one of them',
     ])
-    expect(() => loadConfig({ OLLASCOPE_STREAMING: 'true', ENABLE_STREAMING: 'true' }, noFile)).not.toThrow()
+    expect(problemsOf({ OLLASCOPE_REQUEST_TIMEOUT: '30s', API_TIMEOUT: '30s' })).toEqual([
+      'API_TIMEOUT=30s: OLLASCOPE_REQUEST_TIMEOUT is set too; set only one of them',
+    ])
+    const same = { OLLASCOPE_STREAMING: 'true', ENABLE_STREAMING: 'Yes', API_TIMEOUT: '0.5' }
+    expect(() => loadConfig({ ...same, OLLASCOPE_REQUEST_TIMEOUT: '500ms' }, noFile)).not.toThrow()
   })
 })
 

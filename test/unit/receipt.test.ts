@@ -111,6 +111,6 @@ describe('createReceipt', () => {
     expect(
       keys.filter((key) => /header|query|prompt(?!_eval_ms)|response(?!_bytes)|content$|body|token$/.test(key)),
     ).toEqual([])
-    expect(keys).toHaveLength(31)
+    expect(keys).toHaveLength(33)
   })
 })

@@ -15,6 +15,9 @@ async function checkConfig(path: string) {
     stdout: (text) => void (said.stdout += text),
     stderr: (text) => void (said.stderr += text),
     isTerminal: false,
+    machineName: 'test-machine',
+    maxOpenFiles: undefined,
+    onUncaught: () => undefined,
     nodeVersion: '0.0.0',
   })
   return { code, ...said }
@@ -30,6 +33,16 @@ describe('check-config with OLLASCOPE_CONFIG', () => {
     expect(stdout).toMatch(
       /\nOLLASCOPE_CONFIG has 1 model, 0 tiers, 1 target\n {2}llama3:latest {2}no tier {2}ttft p95 {2}at most 4s\n$/,
     )
+  })
+
+  it('prints whose tokens are known, and no hash', async () => {
+    const path = join(folder, 'tokens.yaml')
+    const hash = 'ab'.repeat(32)
+    writeFileSync(path, `tokens: {ci: ${hash}}\n`)
+    const { code, stdout } = await checkConfig(path)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/\n1 token of 1 client: ci\n$/)
+    expect(stdout).not.toContain(hash)
   })
 
   it('tells every mistake in a line that names the file, and exits 2', async () => {

@@ -5,6 +5,8 @@ import type { Env } from '../../../src/config.ts'
 
 const noFile = (): string => expect.fail('no file is to be read')
 
+const tokens = `ci:${'a'.repeat(64)}\nlaptop:${'b'.repeat(64)}\nci:${'c'.repeat(64)}\n`
+
 describe('describeConfig and formatConfig', () => {
   const describeOf = (env: Env, readFile = noFile) => describeConfig(loadConfig(env, readFile), env)
   const rowOf = (env: Env, variable: string, readFile = noFile) =>
@@ -21,10 +23,29 @@ describe('describeConfig and formatConfig', () => {
       { variable: 'OLLASCOPE_LOG_LEVEL', value: 'info', source: 'default' },
       { variable: 'OLLASCOPE_LOG_FORMAT', value: 'auto', source: 'default' },
       { variable: 'OLLASCOPE_UPSTREAM_HOST_HEADER', value: 'auto (upstream)', source: 'default' },
+      { variable: 'OLLASCOPE_FIRST_BYTE_TIMEOUT', value: '30m', source: 'default' },
+      { variable: 'OLLASCOPE_IDLE_TIMEOUT', value: '10m', source: 'default' },
+      { variable: 'OLLASCOPE_REQUEST_TIMEOUT', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_CONNECT_TIMEOUT', value: '5s', source: 'default' },
+      { variable: 'OLLASCOPE_CONNECT_RETRIES', value: '0', source: 'default' },
+      { variable: 'OLLASCOPE_RETRY_DELAY', value: '1s', source: 'default' },
+      { variable: 'OLLASCOPE_MAX_REQUESTS_PER_MINUTE', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_MAX_IN_FLIGHT', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_MAX_CONTEXT_LENGTH', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_STREAMING', value: 'true', source: 'default' },
+      { variable: 'OLLASCOPE_POLICY', value: 'full', source: 'default' },
+      { variable: 'OLLASCOPE_TOKENS_FILE', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_TRUSTED_PROXIES', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_TLS_CERT_FILE', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_TLS_KEY_FILE', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_TLS_CLIENT_CA_FILE', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_ALLOWED_HOSTS', value: 'auto (any)', source: 'default' },
+      { variable: 'OLLASCOPE_ALLOWED_ORIGINS', value: 'auto (any)', source: 'default' },
       { variable: 'OLLASCOPE_DRAIN_TIMEOUT', value: '30s', source: 'default' },
       { variable: 'OLLASCOPE_COLLECT_INTERVAL', value: '10s', source: 'default' },
       { variable: 'OLLASCOPE_METRICS_MODEL_LIMIT', value: '100', source: 'default' },
       { variable: 'OLLASCOPE_STALL_AFTER', value: '60s', source: 'default' },
+      { variable: 'OLLASCOPE_METRICS_CLIENT_LABEL', value: 'auto (false)', source: 'default' },
       { variable: 'OLLASCOPE_CONFIG', value: '', source: 'default' },
       { variable: 'OLLAMA_MODEL', value: '', source: 'default' },
     ])
@@ -38,9 +59,30 @@ describe('describeConfig and formatConfig', () => {
   })
 
   it('lists what is not supported yet where it was set to what happens anyway', () => {
-    const row = { variable: 'OLLASCOPE_STREAMING', value: 'true', source: 'environment' }
-    expect(rowOf({ ENABLE_STREAMING: 'true' }, 'OLLASCOPE_STREAMING')).toEqual(row)
-    expect(rowOf({}, 'OLLASCOPE_STREAMING')).toBeUndefined()
+    const row = { variable: 'OLLASCOPE_LOG_GPU', value: 'false', source: 'environment' }
+    expect(rowOf({ OLLASCOPE_LOG_GPU: 'false' }, 'OLLASCOPE_LOG_GPU')).toEqual(row)
+    expect(rowOf({}, 'OLLASCOPE_LOG_GPU')).toBeUndefined()
+  })
+
+  it('names the older name that was used', () => {
+    const row = { variable: 'OLLASCOPE_REQUEST_TIMEOUT', value: '2.5 (API_TIMEOUT)', source: 'environment' }
+    expect(rowOf({ API_TIMEOUT: '2.5' }, 'OLLASCOPE_REQUEST_TIMEOUT')).toEqual(row)
+    const both = { API_TIMEOUT: '2', OLLASCOPE_REQUEST_TIMEOUT: '2s' }
+    expect(rowOf(both, 'OLLASCOPE_REQUEST_TIMEOUT')).toEqual({ ...row, value: '2s' })
+  })
+
+  it('says what auto came to', () => {
+    const variables = ['ALLOWED_HOSTS', 'ALLOWED_ORIGINS', 'METRICS_CLIENT_LABEL'].map((name) => `OLLASCOPE_${name}`)
+    const valuesOf = (env: Env) => variables.map((variable) => rowOf(env, variable, () => tokens)?.value)
+    expect(valuesOf({ OLLASCOPE_TOKENS_FILE: '/t' })).toEqual(['auto (ollama)', 'auto (ollama)', 'auto (true)'])
+    expect(valuesOf({ OLLASCOPE_LISTEN: ':80' })).toEqual(['auto (any)', 'auto (any)', 'auto (false)'])
+    const lists = { OLLASCOPE_ALLOWED_HOSTS: 'a, *.B', OLLASCOPE_ALLOWED_ORIGINS: '*' }
+    expect(valuesOf(lists)).toEqual(['a, *.B', '*', 'auto (false)'])
+  })
+
+  it("shows the paths of files, whatever they are called, but a secret's", () => {
+    const row = { variable: 'OLLASCOPE_TOKENS_FILE', value: 'tokens', source: 'environment' }
+    expect(rowOf({ OLLASCOPE_TOKENS_FILE: 'tokens' }, row.variable, () => tokens)).toEqual(row)
   })
 
   it('prints aligned columns', () => {
@@ -68,6 +110,27 @@ describe('describeTargets', () => {
       '  m:latest    no tier  request p95  at most 300s',
     ])
     expect(linesOf('models: {m: }')).toEqual(['OLLASCOPE_CONFIG has 1 model, 0 tiers, 0 targets'])
+  })
+
+  it('says what models have of their own, and whose tokens are known', () => {
+    const file = `
+tokens: {night-job: ${'d'.repeat(64)}}
+models:
+  llama3:70b: {idleTimeout: 90s, connectRetries: 0, targets: {ttft: {p95: 4s}}}
+  m: {firstByteTimeout: 1h, retryDelay: 500ms}
+  nothing: {}
+`
+    const env = { OLLASCOPE_CONFIG: '/f.yaml', OLLASCOPE_TOKENS_FILE: '/t' }
+    const config = loadConfig(env, (path) => (path === '/t' ? tokens : file))
+    expect(describeTargets(config).split('\n')).toEqual([
+      'OLLASCOPE_CONFIG has 3 models, 0 tiers, 1 target',
+      '  llama3:70b  no tier  ttft p95  at most 4s',
+      '  llama3:70b  idleTimeout 90s, connectRetries 0',
+      '  m:latest    firstByteTimeout 3600s, retryDelay 0.5s',
+      '4 tokens of 3 clients: night-job, ci, laptop',
+      '',
+    ])
+    expect(linesOf(`tokens: {ci: ${'a'.repeat(64)}}`)).toEqual(['1 token of 1 client: ci'])
   })
 
   it('says nothing where there is no file, or nothing in it', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { modelTargets, parseConfigFile, readConfigFile } from '../../../src/config/file.ts'
+import { modelLimits, modelTargets, parseConfigFile, readConfigFile } from '../../../src/config/file.ts'
 import type { FileConfig } from '../../../src/config/file.ts'
 
 function valueOf(text: string): FileConfig {
@@ -17,8 +17,12 @@ const ttft95 = (seconds: number) => ({ metric: 'ttft', quantile: 0.95, seconds }
 const request50 = (seconds: number) => ({ metric: 'request', quantile: 0.5, seconds })
 const request95 = (seconds: number) => ({ metric: 'request', quantile: 0.95, seconds })
 
+const hash = (digit: string) => digit.repeat(64)
+const keys = 'tier, targets, firstByteTimeout, idleTimeout, connectRetries, retryDelay'
 const notYet =
   'not supported yet by this version of Ollascope; remove it (it would otherwise be silently without effect)'
+const noTokens = 'not a map of tokens; write name: hash, or leave tokens out'
+const noHash = 'not a hash; write the 64 hex digits that printf %s "$TOKEN" | sha256sum prints, or a list of such'
 const noDuration = 'not a duration; write 500ms, 30s, 5m or 1h'
 
 describe('a config file', () => {
@@ -37,7 +41,7 @@ tiers:
   unused: {ttft: {p50: 1ms}}
 `)
     expect(tiers).toEqual(['interactive', 'unused'])
-    expect([...models]).toEqual([
+    expect([...models].map(([name, { tier, targets }]) => [name, { tier, targets }])).toEqual([
       ['llama3:70b', { tier: 'interactive', targets: [ttft50(0.5), ttft95(4), request50(5), request95(30)] }],
       ['qwen3:latest', { tier: 'interactive', targets: [ttft50(0.5), ttft95(2), request50(5), request95(30)] }],
       ['me/own:latest', { tier: undefined, targets: [request50(60), request95(3600)] }],
@@ -62,7 +66,7 @@ tiers: {slow: {request: {p95: 3s}}}
 
   it.each(['', '\n', '# nothing\n', '---\n', '~', '{}', 'models:', 'tiers:\nmodels: {}\n', '\uFEFF'])(
     'of %j configures nothing',
-    (text) => expect(valueOf(text)).toEqual({ models: new Map(), tiers: [] }),
+    (text) => expect(valueOf(text)).toEqual({ models: new Map(), tiers: [], tokens: [] }),
   )
 
   it('takes a key without a value for an empty map', () => {
@@ -83,7 +87,35 @@ tiers: {slow: {request: {p95: 3s}}}
     const others = Array.from({ length: 150 }, (_, index) => `  m${index}: *shared\n`)
     const { models } = valueOf(`models:\n  m: &shared {targets: {ttft: {p95: 1s}}}\n${others.join('')}`)
     expect(models.size).toBe(151)
-    expect(models.get('m149:latest')).toEqual({ tier: undefined, targets: [ttft95(1)] })
+    expect(models.get('m149:latest')).toMatchObject({ tier: undefined, targets: [ttft95(1)] })
+  })
+
+  it('gives models limits of their own', () => {
+    const { models } = valueOf(`
+models:
+  a: {firstByteTimeout: 1h, idleTimeout: 1ms, connectRetries: 10, retryDelay: 0ms}
+  b:2: {connectRetries: 0}
+  c: {tier: t}
+  d:
+tiers: {t: }
+`)
+    expect([...modelLimits(models)]).toEqual([
+      ['a:latest', { firstByteMs: 3_600_000, idleMs: 1, connectRetries: 10, retryDelayMs: 0 }],
+      ['b:2', { connectRetries: 0 }],
+    ])
+  })
+
+  it('has tokens, one or several of a client', () => {
+    const { tokens } = valueOf(`
+tokens:
+  ci: ${hash('A')}
+  Lap.top_1-x: [${hash('b')}, "${hash('c')}"]
+`)
+    expect(tokens).toEqual([
+      { name: 'ci', sha256: hash('a') },
+      { name: 'Lap.top_1-x', sha256: hash('b') },
+      { name: 'Lap.top_1-x', sha256: hash('c') },
+    ])
   })
 })
 
@@ -104,7 +136,7 @@ models:
         p50: 4
         p95: 4 seconds
       request: {p95: 597h, p50: [5s]}
-    idleTimeout: 5s
+    idleTimeout: 5
   llama3: 5s
   llama3:latest: {tier: 7}
   qwen3: {targets: [ttft], processor: cpu}
@@ -113,16 +145,16 @@ models:
       'line 2: tiers.interactive.targets: unknown key; what can stand here: ttft, request',
       'line 4: tiers.batch.ttft.p59: unknown key; did you mean p50? what can stand here: p50, p95',
       'line 4: tiers.batch.ttft.p50=0s: too short; write at least 1ms',
-      `line 5: tokens: ${notYet}`,
-      'line 6: modles: unknown key; did you mean models? what can stand here: tiers, models',
-      'line 9: models.llama3:70b.teir: unknown key; did you mean tier? what can stand here: tier, targets',
+      `line 5: tokens: ${noTokens}`,
+      'line 6: modles: unknown key; did you mean models? what can stand here: tiers, models, tokens',
+      `line 9: models.llama3:70b.teir: unknown key; did you mean tier? what can stand here: ${keys}`,
       'line 10: models.llama3:70b.tier=bacht: no such tier; did you mean batch?',
       `line 13: models.llama3:70b.targets.ttft.p50=4: ${noDuration}`,
       `line 14: models.llama3:70b.targets.ttft.p95=4 seconds: ${noDuration}`,
       `line 15: models.llama3:70b.targets.request.p50: ${noDuration}`,
       'line 15: models.llama3:70b.targets.request.p95=597h: too long; write at most 596h',
-      `line 16: models.llama3:70b.idleTimeout: ${notYet}`,
-      'line 17: models.llama3=5s: not a map; write keys with values; what can stand here: tier, targets',
+      `line 16: models.llama3:70b.idleTimeout=5: ${noDuration}`,
+      `line 17: models.llama3: not a map; write keys with values; what can stand here: ${keys}`,
       'line 18: models.llama3:latest.tier=7: not text; write a name, in quotes where it looks like a number',
       'line 18: models.llama3:latest: the same model as llama3 (line 17); write it once',
       'line 19: models.qwen3.targets: not a map; write keys with values; what can stand here: ttft, request',
@@ -130,24 +162,24 @@ models:
     ])
   })
 
-  const atRoot = 'line 1: not a map; write keys with values; what can stand here: tiers, models'
+  const atRoot = 'line 1: not a map; write keys with values; what can stand here: tiers, models, tokens'
   it.each([
     ['hello', [atRoot]],
     ['- models', [atRoot]],
     ['5', [atRoot]],
     ['models: [a]', ['line 1: models: not a map; write names with what belongs to them']],
-    ['"": {}', ['line 1: "": unknown key; what can stand here: tiers, models']],
+    ['"": {}', ['line 1: "": unknown key; what can stand here: tiers, models, tokens']],
     ['tiers: {"": }', ['line 1: tiers."": a name is empty; write one']],
     ['models: {"": }', ['line 1: models."": a name is empty; write one']],
     ['models: {a: {targets: {ttft: {p95: }}}}', [`line 1: models.a.targets.ttft.p95: ${noDuration}`]],
     ['models: {a: {tier: }}', [expect.stringMatching(/^line 1: models\.a\.tier: not text; /)]],
     ['models: {a: {tier: b}}', ['line 1: models.a.tier=b: no such tier; define it under tiers']],
     ['models: {a: {tier: toString}}', ['line 1: models.a.tier=toString: no such tier; define it under tiers']],
-    ['tiers: 5\nmodels: {a: {tier: b}}', ['line 1: tiers=5: not a map; write names with what belongs to them']],
+    ['tiers: 5\nmodels: {a: {tier: b}}', ['line 1: tiers: not a map; write names with what belongs to them']],
     [
       'models: {a/~1: {tier: b}, "a~1/": 5}',
       [
-        'line 1: models.a~1/=5: not a map; write keys with values; what can stand here: tier, targets',
+        `line 1: models.a~1/: not a map; write keys with values; what can stand here: ${keys}`,
         'line 1: models.a/~1.tier=b: no such tier; define it under tiers',
       ],
     ],
@@ -155,29 +187,64 @@ models:
     [
       'models:\n  a: &a\n    tire: b\n  b: *a',
       [
-        'line 3: models.a.tire: unknown key; did you mean tier? what can stand here: tier, targets',
-        'line 3: models.b.tire: unknown key; did you mean tier? what can stand here: tier, targets',
+        `line 3: models.a.tire: unknown key; did you mean tier? what can stand here: ${keys}`,
+        `line 3: models.b.tire: unknown key; did you mean tier? what can stand here: ${keys}`,
       ],
     ],
     ['tiers: {t: {ttft: {xy: 1s}}}', ['line 1: tiers.t.ttft.xy: unknown key; what can stand here: p50, p95']],
-    ['__proto__: {}', ['line 1: __proto__: unknown key; what can stand here: tiers, models']],
-    ['idleTimeout: 5s', ['line 1: idleTimeout: unknown key; what can stand here: tiers, models']],
-    ['models: {a: {<<: {tier: b}}}', ['line 1: models.a.<<: unknown key; what can stand here: tier, targets']],
+    ['__proto__: {}', ['line 1: __proto__: unknown key; what can stand here: tiers, models, tokens']],
+    ['idleTimeout: 5s', ['line 1: idleTimeout: unknown key; what can stand here: tiers, models, tokens']],
+    ['models: {a: {<<: {tier: b}}}', [`line 1: models.a.<<: unknown key; what can stand here: ${keys}`]],
     [
       'models: {x: &x {targets: *x}}',
       ['line 1: models.x.targets.targets: unknown key; what can stand here: ttft, request'],
     ],
   ])('of shape: %j', (text, problems) => expect(problemsOf(text)).toEqual(problems))
 
+  it('is a key that is not supported yet', () =>
+    expect(problemsOf(nested('models.a.processor'))).toEqual([`line 3: models.a.processor: ${notYet}`]))
+
+  const noRetries = 'not a whole number; write one from 0 to 10'
   it.each([
-    'tokens',
-    'models.a.firstByteTimeout',
-    'models.a.idleTimeout',
-    'models.a.connectRetries',
-    'models.a.retryDelay',
-    'models.a.processor',
-  ])('is %s, which is not supported yet', (path) =>
-    expect(problemsOf(nested(path))).toEqual([`line ${path.split('.').length}: ${path}: ${notYet}`]),
+    ['firstByteTimeout: 0s', 'firstByteTimeout=0s: too short; write at least 1ms'],
+    ['idleTimeout: 0ms', 'idleTimeout=0ms: too short; write at least 1ms'],
+    ['idleTimeout: 30', `idleTimeout=30: ${noDuration}`],
+    ['idleTimeout: ', `idleTimeout: ${noDuration}`],
+    ['retryDelay: 1 s', `retryDelay=1 s: ${noDuration}`],
+    ['retryDelay: 597h', 'retryDelay=597h: too long; write at most 596h'],
+    ['connectRetries: 11', `connectRetries=11: ${noRetries}`],
+    ['connectRetries: -1', `connectRetries=-1: ${noRetries}`],
+    ['connectRetries: 1.5', `connectRetries=1.5: ${noRetries}`],
+    ['connectRetries: "3"', `connectRetries=3: ${noRetries}`],
+    ['connectRetries: ', `connectRetries: ${noRetries}`],
+  ])('is a limit of a model: %s', (text, problem) =>
+    expect(problemsOf(`models:\n  a:\n    ${text}`)).toEqual([`line 3: models.a.${problem}`]),
+  )
+
+  const noName = 'the name is not usable; write 1 to 64 letters, digits, dots, underscores and hyphens'
+  const twice = 'a hash that stands above already; write it once'
+  it.each([
+    ['tokens:', [noTokens]],
+    ['tokens: {}', [noTokens]],
+    [`tokens: [${hash('a')}]`, [noTokens]],
+    ['tokens: hush', [noTokens]],
+    ['tokens: {ci: hush}', [noHash]],
+    ['tokens: {ci: }', [noHash]],
+    ['tokens: {ci: hush, x: hush}', [noHash]],
+    ['tokens: {ci: []}', [noHash]],
+    [`tokens: {ci: [${hash('a')}, hush]}`, [noHash]],
+    [`tokens: {ci: {a: ${hash('a')}}}`, [noHash]],
+    [`tokens: {ci: ${hash('a')}0}`, [noHash]],
+    [`tokens: {ci: ${hash('g')}}`, [noHash]],
+    [`tokens: {"": ${hash('a')}}`, [noName]],
+    [`tokens: {a b: ${hash('a')}, ${'x'.repeat(65)}: ${hash('b')}}`, [noName]],
+    [`tokens: {a: ${hash('a')}, b: ${hash('A')}}`, [twice]],
+    [`tokens: {a: [${hash('a')}, ${hash('a')}]}`, [twice]],
+    ['tokens: {a: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855}', [expect.stringMatching(/empty/)]],
+  ])('is in the tokens: %.40j', (text, problems) =>
+    expect(problemsOf(`tiers:\n${text}`)).toEqual(
+      problems.map((why): unknown => (typeof why === 'string' ? `line 2: tokens: ${why}` : why)),
+    ),
   )
 
   it.each([
@@ -188,7 +255,7 @@ models:
       'tiers: {}\nmodels:\n  a: {}\n  b: {}\n  a: {tire: x}',
       [
         'line 5: models.a: stands here twice (also on line 3); write it once',
-        'line 5: models.a.tire: unknown key; did you mean tier? what can stand here: tier, targets',
+        `line 5: models.a.tire: unknown key; did you mean tier? what can stand here: ${keys}`,
       ],
     ],
     ['models: *m', ['line 1: the alias *m stands for nothing; write &m before it']],
@@ -232,6 +299,10 @@ models:
       'tokens: hush',
       'a: 1\n}\nhush',
       'models: {tokens: hush}',
+      'models: {ci: hush}',
+      'tiers: {t: hush}',
+      'hush',
+      'models: hush',
       'a: 1\n- b\n"hush": ["hush"',
     ]) {
       expect(problemsOf(text).join('\n')).not.toContain('hush')

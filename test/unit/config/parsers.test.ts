@@ -30,6 +30,29 @@ describe('duration', () => {
   })
 })
 
+describe('seconds, as older settings have them', () => {
+  it.each([
+    ['30', 30_000],
+    ['2.5', 2_500],
+    ['0', 0],
+    ['0.0004', 0],
+    ['0.001', 1],
+    ['2145600', 2_145_600_000],
+  ])('%s is %d ms', (text, value) => expect(parse.seconds(0)(text)).toEqual({ value }))
+
+  it.each(['', '.5', '5.', '-1', '+1', '1e3', '30s', ' 30', '1,5', 'Infinity', 'NaN', '0x10'])('%j is none', (text) =>
+    expect(problem(parse.seconds(0), text)).toBe('not a number of seconds; write 30 or 2.5'),
+  )
+
+  it('keeps to what a timer can hold, and to its own least', () => {
+    expect(problem(parse.seconds(1), '0.0004')).toBe('too short; write at least 0.001')
+    expect(parse.seconds(1)('0.001')).toEqual({ value: 1 })
+    for (const text of ['2147484', '9'.repeat(400)]) {
+      expect(problem(parse.seconds(1), text)).toBe('too long; write at most 2145600')
+    }
+  })
+})
+
 describe('integer', () => {
   const one = parse.integer(1, 10_000)
   it.each([
@@ -55,6 +78,18 @@ describe('booleans, words and text', () => {
       expect(problem(parse.oneOf('a', 'b'), text)).toBe('not one of a, b')
     }
     expect(parse.parseText(' any ')).toEqual({ value: ' any ' })
+  })
+
+  it('are taken more loosely where an older setting was', () => {
+    for (const text of ['true', 'TRUE', 'True', '1', 'yes', 'Yes']) {
+      expect(parse.parseOlderBoolean(text), text).toEqual({ value: true })
+    }
+    for (const text of ['false', 'FALSE', '0', 'no', 'NO']) {
+      expect(parse.parseOlderBoolean(text), text).toEqual({ value: false })
+    }
+    for (const text of ['', 'y', 'on', 'off', '2', '10', 'true ', 'not', 'false\n']) {
+      expect(problem(parse.parseOlderBoolean, text)).toBe('not a boolean; write true or false')
+    }
   })
 
   it('are undefined where optional and empty', () => {

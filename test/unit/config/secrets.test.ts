@@ -29,6 +29,21 @@ const failing = (code?: string) => (path: string) => {
   throw Object.assign(new Error(`cannot open '${path}'`), code === undefined ? {} : { code })
 }
 
+const key = `-----BEGIN PRIVATE KEY-----\n${canary}\n-----END PRIVATE KEY-----\n`
+const tlsFiles = (cert: string, keyFile: string) => ({
+  OLLASCOPE_TLS_CERT_FILE: cert,
+  OLLASCOPE_TLS_KEY_FILE: keyFile,
+  OLLASCOPE_TLS_CLIENT_CA_FILE: cert,
+})
+const configs = [
+  `tokens: ${canary}`,
+  `tokens: {ci: ${canary}}`,
+  `tokens: {${canary}=: ci}`,
+  `tokens: {${canary}: ci, ${canary}: ci}`,
+  `tokens: {ci: [${canary}, {${canary}: 5}]}`,
+  `tokens:\n  ci: ${canary}\n  - ${canary}`,
+]
+
 describe('a secret is never said', () => {
   it.each([
     ['where it is right', { OLLASCOPE_ADMIN_TOKEN: canary }],
@@ -44,8 +59,15 @@ describe('a secret is never said', () => {
     ['by the name of a secret', { OLLASCOPE_CLIENT_SECRET: canary }],
     ['by the name of a password', { OLLASCOPE_PASSWORD: canary }],
     ['by the name of a key', { OLLASCOPE_API_KEY: canary }],
-    ['where tokens are not supported yet', { OLLASCOPE_TOKENS_FILE: canary }],
-    ['where keys are not supported yet', { OLLASCOPE_TLS_KEY_FILE: canary }],
+    ['where the file of tokens is expected', { OLLASCOPE_TOKENS_FILE: canary }],
+    ['where the file of the key is expected', { OLLASCOPE_TLS_KEY_FILE: canary }],
+    ['where the files of a certificate and its key are expected', tlsFiles(`/${key}`, canary)],
+    ['in the files of TLS', tlsFiles('/cert', '/key')],
+    ['in a file of tokens', { OLLASCOPE_TOKENS_FILE: '/tokens' }],
+    ['in a config file', { OLLASCOPE_CONFIG: '/config' }],
+    ['in an origin', { OLLASCOPE_ALLOWED_ORIGINS: `https://a,https://user:${canary}@b` }],
+    ['in a host', { OLLASCOPE_ALLOWED_HOSTS: `a,user:${canary}@b` }],
+    ['in a trusted proxy', { OLLASCOPE_TRUSTED_PROXIES: `10.0.0.1,http://user:${canary}@b` }],
     ['in the headers of an exporter', { OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer ${canary}` }],
     ['in the headers of an exporter of traces', { OTEL_EXPORTER_OTLP_TRACES_HEADERS: `authorization=${canary}` }],
     ["in an exporter's URL", { OTEL_EXPORTER_OTLP_ENDPOINT: `http://user:${canary}@collector:4318` }],
@@ -59,7 +81,8 @@ describe('a secret is never said', () => {
     ["in a URL's query", { OLLASCOPE_UPSTREAM: `http://ollama/?api_key=${canary}` }],
     ['in an address', { OLLASCOPE_LISTEN: `http://user:${canary}@0.0.0.0:80` }],
   ])('%s', (_where, env) => {
-    for (const readFile of [() => `${canary}\n`, () => `${canary} ${canary}`, failing('ENOENT'), failing()]) {
+    const contents = [`${canary}\n`, `${canary} ${canary}`, `ci:${canary}`, `${canary}:ci`, key, ...configs]
+    for (const readFile of [...contents.map((text) => () => text), failing('ENOENT'), failing()]) {
       expect(everythingSaid(env, readFile)).not.toContain(canary)
     }
   })
@@ -79,6 +102,22 @@ describe('a secret is never said', () => {
     expect(problemOf({ OLLASCOPE_ADMIN_TOKEN: `${canary} ` }, failing())).toBe(
       'OLLASCOPE_ADMIN_TOKEN=********: not a usable token; write visible ASCII characters without spaces',
     )
+  })
+})
+
+describe('what a token is known by is never said', () => {
+  const hash = 'ab'.repeat(32)
+  it.each([
+    ['where it is right', `ci:${hash}`, `tokens: {ci: ${hash}}`],
+    ['where it stands twice', `ci:${hash}\nx:${hash}`, `tokens: {ci: ${hash}, x: ${hash}}`],
+    ['where it is too long', `ci:${hash}0`, `tokens: {ci: ${hash}0}`],
+    ['where it stands for the name', `${hash}${hash}:${hash}`, `tokens: {${hash}${hash}: ${hash}}`],
+  ])('%s', (_where, tokens, config) => {
+    const env = { OLLASCOPE_TOKENS_FILE: '/tokens', OLLASCOPE_CONFIG: '/config' }
+    expect(everythingSaid(env, (path) => (path === '/config' ? config : tokens))).not.toContain(hash)
+    const unused = 'c'.repeat(64)
+    expect(everythingSaid(env, (path) => (path === '/config' ? config : `x:${unused}`))).not.toContain(hash)
+    expect(everythingSaid(env, (path) => (path === '/config' ? `tokens: {x: ${unused}}` : tokens))).not.toContain(hash)
   })
 })
 

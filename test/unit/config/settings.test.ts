@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ConfigError, loadConfig, settingsTable as tableForHelp } from '../../../src/config.ts'
+import { createPair } from './certificates.ts'
 import { allSettings, namesOf, pendingSettings, settings, settingsTable } from '../../../src/config/settings.ts'
 
 // What is documented, written down a second time: a name that is lost or renamed is seen here.
@@ -13,22 +14,36 @@ const supported = [
   'OLLASCOPE_LOG_LEVEL',
   'OLLASCOPE_LOG_FORMAT',
   'OLLASCOPE_UPSTREAM_HOST_HEADER',
+  'OLLASCOPE_FIRST_BYTE_TIMEOUT',
+  'OLLASCOPE_IDLE_TIMEOUT',
+  'OLLASCOPE_REQUEST_TIMEOUT',
+  'OLLASCOPE_CONNECT_TIMEOUT',
+  'OLLASCOPE_CONNECT_RETRIES',
+  'OLLASCOPE_RETRY_DELAY',
+  'OLLASCOPE_MAX_REQUESTS_PER_MINUTE',
+  'OLLASCOPE_MAX_IN_FLIGHT',
+  'OLLASCOPE_MAX_CONTEXT_LENGTH',
+  'OLLASCOPE_STREAMING',
+  'OLLASCOPE_POLICY',
+  'OLLASCOPE_TOKENS_FILE',
+  'OLLASCOPE_TRUSTED_PROXIES',
+  'OLLASCOPE_TLS_CERT_FILE',
+  'OLLASCOPE_TLS_KEY_FILE',
+  'OLLASCOPE_TLS_CLIENT_CA_FILE',
+  'OLLASCOPE_ALLOWED_HOSTS',
+  'OLLASCOPE_ALLOWED_ORIGINS',
   'OLLASCOPE_DRAIN_TIMEOUT',
   'OLLASCOPE_COLLECT_INTERVAL',
   'OLLASCOPE_METRICS_MODEL_LIMIT',
   'OLLASCOPE_STALL_AFTER',
+  'OLLASCOPE_METRICS_CLIENT_LABEL',
   'OLLASCOPE_CONFIG',
   'OLLAMA_MODEL',
 ]
 const notYet = [
-  'OLLASCOPE_FIRST_BYTE_TIMEOUT OLLASCOPE_IDLE_TIMEOUT OLLASCOPE_REQUEST_TIMEOUT',
-  'OLLASCOPE_CONNECT_TIMEOUT OLLASCOPE_CONNECT_RETRIES OLLASCOPE_RETRY_DELAY OLLASCOPE_MAX_REQUESTS_PER_MINUTE',
-  'OLLASCOPE_MAX_IN_FLIGHT OLLASCOPE_MAX_CONTEXT_LENGTH OLLASCOPE_STREAMING OLLASCOPE_POLICY OLLASCOPE_TOKENS_FILE',
-  'OLLASCOPE_TRUSTED_PROXIES OLLASCOPE_TLS_CERT_FILE OLLASCOPE_TLS_KEY_FILE OLLASCOPE_TLS_CLIENT_CA_FILE',
-  'OLLASCOPE_ALLOWED_HOSTS OLLASCOPE_ALLOWED_ORIGINS OLLASCOPE_COLLECTORS OLLASCOPE_NVIDIA_SMI OLLASCOPE_DOCKER_HOST',
-  'OLLASCOPE_CONTAINERS OLLASCOPE_GPU_EXPECTED OLLASCOPE_READY_REQUIRES_GPU OLLASCOPE_PROC_ROOT OLLASCOPE_SYS_ROOT',
-  'OLLASCOPE_STATE_DIR OLLASCOPE_GPU_PROCESSES OLLASCOPE_LOG_GPU',
-  'OLLASCOPE_METRICS_CLIENT_LABEL OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OLLASCOPE_COLLECTORS OLLASCOPE_NVIDIA_SMI OLLASCOPE_DOCKER_HOST OLLASCOPE_CONTAINERS OLLASCOPE_GPU_EXPECTED',
+  'OLLASCOPE_READY_REQUIRES_GPU OLLASCOPE_PROC_ROOT OLLASCOPE_SYS_ROOT OLLASCOPE_STATE_DIR OLLASCOPE_GPU_PROCESSES',
+  'OLLASCOPE_LOG_GPU OTEL_EXPORTER_OTLP_ENDPOINT',
 ].flatMap((names) => names.split(' '))
 const olderNames = {
   API_TIMEOUT: 'OLLASCOPE_REQUEST_TIMEOUT',
@@ -39,18 +54,19 @@ const olderNames = {
   ENABLE_STREAMING: 'OLLASCOPE_STREAMING',
 }
 const whatHappensAnyway = {
-  OLLASCOPE_POLICY: 'full',
-  OLLASCOPE_STREAMING: 'true',
-  ENABLE_STREAMING: 'true',
-  OLLASCOPE_CONNECT_RETRIES: '0',
-  MAX_RETRIES: '0',
   OLLASCOPE_READY_REQUIRES_GPU: 'false',
   OLLASCOPE_GPU_PROCESSES: 'false',
   OLLASCOPE_LOG_GPU: 'false',
 }
 
-const load = (env: Record<string, string>) =>
-  loadConfig(env, (path) => (path.endsWith('.yaml') ? 'tiers: {batch: }' : 'from-a-file\n'))
+const { cert, key } = createPair()
+const files: Readonly<Record<string, string>> = {
+  '/config': 'tiers: {batch: }',
+  '/tokens': `ci:${'0'.repeat(64)}\n`,
+  '/cert': cert,
+  '/key': key,
+}
+const load = (env: Record<string, string>) => loadConfig(env, (path) => files[path] ?? 'from-a-file\n')
 
 describe('the table of settings', () => {
   it('is what config.ts hands out', () => expect(tableForHelp).toBe(settingsTable))
@@ -59,7 +75,7 @@ describe('the table of settings', () => {
     const isNow = (yes: boolean) => settingsTable.filter((row) => row.supported === yes).map((row) => row.variable)
     expect(isNow(true)).toEqual(supported)
     expect(isNow(false)).toEqual(notYet)
-    const older = allSettings.flatMap((row) => row.aliases.map((alias) => [alias, row.variable]))
+    const older = Object.values(settings).flatMap((row) => Object.keys(row.aliases).map((name) => [name, row.variable]))
     expect(Object.fromEntries(older)).toEqual(olderNames)
   })
 
@@ -84,8 +100,27 @@ describe('the table of settings', () => {
   })
 })
 
+describe('an older name', () => {
+  it.each([
+    ['API_TIMEOUT', '30', '30s'],
+    ['API_TIMEOUT', '2.5', '2500ms'],
+    ['MAX_RETRIES', '3', '3'],
+    ['RETRY_DELAY', '0.5', '500ms'],
+    ['RETRY_DELAY', '0', '0ms'],
+    ['MAX_REQUESTS_PER_MINUTE', '60', '60'],
+    ['MAX_CONTEXT_LENGTH', '8192', '8192'],
+    ['ENABLE_STREAMING', 'NO', 'false'],
+    ['ENABLE_STREAMING', '1', 'true'],
+  ] as const)('%s=%s is the newer one with %s', (older, text, newerText) => {
+    const newer = olderNames[older]
+    expect(load({ [older]: text })).toEqual(load({ [newer]: newerText }))
+    expect(load({ [older]: text, [newer]: newerText })).toEqual(load({ [newer]: newerText }))
+    expect(load({ [older]: '' })).toEqual(load({}))
+  })
+})
+
 describe('no variable of the table is silently without effect', () => {
-  it.each([...notYet, ...Object.keys(olderNames)])('%s is refused', (variable) => {
+  it.each(notYet)('%s is refused', (variable) => {
     const row = allSettings.find((one) => namesOf(one).includes(variable))
     // Also the documented default: what has no effect must not look as if it had one.
     for (const text of ['1', 'x', ' ', row?.default ?? '']) {
@@ -97,12 +132,6 @@ describe('no variable of the table is silently without effect', () => {
     }
   })
 
-  it.each(Object.entries(olderNames))('%s is told to be %s', (older, newer) => {
-    expect(() => load({ [older]: '7' })).toThrow(
-      `${older}=7: not supported yet by this version of Ollascope (an older name of ${newer});`,
-    )
-  })
-
   const others = {
     OLLASCOPE_UPSTREAM: 'http://other:1',
     OLLASCOPE_LISTEN: '127.0.0.1:1',
@@ -112,21 +141,54 @@ describe('no variable of the table is silently without effect', () => {
     OLLASCOPE_LOG_LEVEL: 'silent',
     OLLASCOPE_LOG_FORMAT: 'json',
     OLLASCOPE_UPSTREAM_HOST_HEADER: 'upstream',
+    OLLASCOPE_FIRST_BYTE_TIMEOUT: '1ms',
+    OLLASCOPE_IDLE_TIMEOUT: '1ms',
+    OLLASCOPE_REQUEST_TIMEOUT: '1ms',
+    API_TIMEOUT: '30',
+    OLLASCOPE_CONNECT_TIMEOUT: '1ms',
+    OLLASCOPE_CONNECT_RETRIES: '1',
+    MAX_RETRIES: '10',
+    OLLASCOPE_RETRY_DELAY: '0ms',
+    RETRY_DELAY: '2.5',
+    OLLASCOPE_MAX_REQUESTS_PER_MINUTE: '1',
+    MAX_REQUESTS_PER_MINUTE: '60',
+    OLLASCOPE_MAX_IN_FLIGHT: '1',
+    OLLASCOPE_MAX_CONTEXT_LENGTH: '1',
+    MAX_CONTEXT_LENGTH: '8192',
+    OLLASCOPE_STREAMING: 'false',
+    ENABLE_STREAMING: 'False',
+    OLLASCOPE_POLICY: 'read-only',
+    OLLASCOPE_TOKENS_FILE: '/tokens',
+    OLLASCOPE_TRUSTED_PROXIES: '10.0.0.0/8',
+    OLLASCOPE_ALLOWED_HOSTS: 'ollama',
+    OLLASCOPE_ALLOWED_ORIGINS: '*',
     OLLASCOPE_DRAIN_TIMEOUT: '0ms',
     OLLASCOPE_COLLECT_INTERVAL: '1m',
     OLLASCOPE_METRICS_MODEL_LIMIT: '1',
     OLLASCOPE_STALL_AFTER: '1s',
-    OLLASCOPE_CONFIG: '/etc/ollascope.yaml',
+    OLLASCOPE_CONFIG: '/config',
     OLLAMA_MODEL: 'm',
   }
   it.each(Object.entries(others))('%s=%s changes the Config', (variable, text) => {
     expect(load({ [variable]: text })).not.toEqual(load({}))
   })
 
-  it('OLLASCOPE_ADMIN_INSECURE=true changes what is accepted', () => {
-    expect(supported.filter((variable) => !(variable in others))).toEqual(['OLLASCOPE_ADMIN_INSECURE'])
+  it('what needs others to have an effect has one with them', () => {
+    const alone = [...supported, ...Object.keys(olderNames)].filter((variable) => !(variable in others))
+    expect(alone).toEqual([
+      'OLLASCOPE_ADMIN_INSECURE',
+      'OLLASCOPE_TLS_CERT_FILE',
+      'OLLASCOPE_TLS_KEY_FILE',
+      'OLLASCOPE_TLS_CLIENT_CA_FILE',
+      'OLLASCOPE_METRICS_CLIENT_LABEL',
+    ])
     expect(() => load({ OLLASCOPE_ADMIN_LISTEN: ':1' })).toThrow(ConfigError)
     expect(load({ OLLASCOPE_ADMIN_LISTEN: ':1', OLLASCOPE_ADMIN_INSECURE: 'true' }).adminListen.port).toBe(1)
+    const pair = { OLLASCOPE_TLS_CERT_FILE: '/cert', OLLASCOPE_TLS_KEY_FILE: '/key' }
+    expect(load(pair).tls).toMatchObject({ cert, key, clientCa: undefined })
+    expect(load({ ...pair, OLLASCOPE_TLS_CLIENT_CA_FILE: '/cert' }).tls?.clientCa).toBe(cert)
+    const tokens = { OLLASCOPE_TOKENS_FILE: '/tokens' }
+    expect(load({ ...tokens, OLLASCOPE_METRICS_CLIENT_LABEL: 'false' })).not.toEqual(load(tokens))
   })
 
   it('a slip of one letter anywhere in a name is refused, with the name that was meant', () => {

@@ -164,7 +164,7 @@ describe('the event loop', () => {
     rendering = false
     expect(families).toBeGreaterThan(20)
     expect(text.split('\n').length).toBeGreaterThan(20_000)
-    expect(turns).toBeGreaterThanOrEqual(Math.floor(text.length / (64 * 1024)))
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(text.length / (72 * 1024)))
     expect(turns).toBeGreaterThan(15)
   })
 })

@@ -38,6 +38,7 @@ describe('a registry', () => {
       upstreamSilenceSeconds: () => active * 10,
       loaded: () => undefined,
       installed: () => undefined,
+      reloads: () => [],
     })
     const before = await samples()
     expect(before.value('ollama_active_requests')).toBe(3)

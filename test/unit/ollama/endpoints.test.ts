@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ENDPOINT_LABELS, matchEndpoint, pathOf } from '../../../src/ollama/endpoints.ts'
+import { ENDPOINT_LABELS, matchEndpoint, pathOf, rawPathOf } from '../../../src/ollama/endpoints.ts'
 import { createRandom } from '../../helpers/random.ts'
 
 describe('matchEndpoint', () => {
@@ -105,4 +105,15 @@ describe('pathOf', () => {
     if (target === 'http://host?b') expect(pathOf(target)).toMatch(/^\/?$/)
     else expect(pathOf(target)).toBe(path)
   })
+})
+
+describe('rawPathOf', () => {
+  it.each([
+    ['/a%20b?c=%20', '/a%20b'],
+    ['/a/../%2f//?', '/a/../%2f//'],
+    ['/a#b?c#d', '/a#b'],
+    ['HTTP://me@host:1/A%61?b', '/A%61'],
+    ['http://host', '/'],
+    ['ftp://host/a', 'ftp://host/a'],
+  ])('of %j is %j', (target, path) => expect(rawPathOf(target)).toBe(path))
 })

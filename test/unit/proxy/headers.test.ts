@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { asObject, pairs, requestHeaders, requestIdOf, responseHeaders, traceIdOf } from '../../../src/proxy/headers.ts'
 
+const NOTHING = new Set<string>()
+
 describe('requestIdOf', () => {
   it.each(['a', '0', 'A-b_c.9', 'x'.repeat(64)])('takes %s', (id) => {
     expect(requestIdOf(id)).toBe(id)
@@ -47,7 +49,7 @@ describe('requestHeaders', () => {
 
   it('keeps names, values, order and duplicates, and adds the request id once', () => {
     const raw = ['HOST', 'h', 'x-A', '1', 'x-request-id', 'theirs', 'X-a', '2', 'x-A', '1', 'X-REQUEST-ID', 'again']
-    expect(requestHeaders(raw, undefined, 'id', undefined, true)).toEqual([
+    expect(requestHeaders(raw, undefined, 'id', { host: undefined, chunked: true, withheld: NOTHING })).toEqual([
       ...['HOST', 'h', 'x-A', '1', 'X-a', '2', 'x-A', '1'],
       ...id,
     ])
@@ -55,7 +57,9 @@ describe('requestHeaders', () => {
 
   it('leaves out what speaks of the connection, in any case', () => {
     const raw = ['CONNECTION', 'close', 'Keep-Alive', '1', 'proxy-connection', 'x', 'Te', 'trailers', 'UPGRADE', 'h2c']
-    expect(requestHeaders([...raw, 'Trailer', 't'], 'close', 'id', undefined, true)).toEqual(['Trailer', 't', ...id])
+    expect(
+      requestHeaders([...raw, 'Trailer', 't'], 'close', 'id', { host: undefined, chunked: true, withheld: NOTHING }),
+    ).toEqual(['Trailer', 't', ...id])
   })
 
   it.each([
@@ -66,20 +70,29 @@ describe('requestHeaders', () => {
     ['', ['X-Foo', '1', 'X-Bar', '2']],
   ])('leaves out what Connection: %j names', (connection, left) => {
     const raw = ['X-Foo', '1', 'X-Bar', '2']
-    expect(requestHeaders(raw, connection, 'id', undefined, true)).toEqual([...left, ...id])
+    expect(requestHeaders(raw, connection, 'id', { host: undefined, chunked: true, withheld: NOTHING })).toEqual([
+      ...left,
+      ...id,
+    ])
   })
 
   it('keeps what frames and routes the message, even where Connection names it', () => {
     const raw = ['Host', 'h', 'Content-Length', '3', 'Transfer-Encoding', 'chunked']
     const connection = 'host, content-length, Transfer-Encoding'
-    expect(requestHeaders(raw, connection, 'id', undefined, true)).toEqual([...raw, ...id])
+    expect(requestHeaders(raw, connection, 'id', { host: undefined, chunked: true, withheld: NOTHING })).toEqual([
+      ...raw,
+      ...id,
+    ])
   })
 
   it('replaces the value of Host where one is given, and only that', () => {
-    expect(requestHeaders(['hOst', 'client', 'X-Host', 'client'], undefined, 'id', 'ollama:11434', true)).toEqual([
-      ...['hOst', 'ollama:11434', 'X-Host', 'client'],
-      ...id,
-    ])
+    expect(
+      requestHeaders(['hOst', 'client', 'X-Host', 'client'], undefined, 'id', {
+        host: 'ollama:11434',
+        chunked: true,
+        withheld: NOTHING,
+      }),
+    ).toEqual([...['hOst', 'ollama:11434', 'X-Host', 'client'], ...id])
   })
 })
 
@@ -87,8 +100,15 @@ describe('the names of trailers', () => {
   const raw = ['tRailer', 'X-Sum', 'X-A', '1']
 
   it('pass where the body is chunked, and only there', () => {
-    expect(requestHeaders(raw, undefined, 'id', undefined, true).slice(0, 2)).toEqual(['tRailer', 'X-Sum'])
-    expect(requestHeaders(raw, undefined, 'id', undefined, false)).toEqual(['X-A', '1', 'X-Request-ID', 'id'])
+    expect(
+      requestHeaders(raw, undefined, 'id', { host: undefined, chunked: true, withheld: NOTHING }).slice(0, 2),
+    ).toEqual(['tRailer', 'X-Sum'])
+    expect(requestHeaders(raw, undefined, 'id', { host: undefined, chunked: false, withheld: NOTHING })).toEqual([
+      'X-A',
+      '1',
+      'X-Request-ID',
+      'id',
+    ])
     expect(responseHeaders(raw, undefined, 'id', true).slice(0, 2)).toEqual(['tRailer', 'X-Sum'])
     expect(responseHeaders(raw, undefined, 'id', false)).toEqual(['X-A', '1', 'X-Request-ID', 'id'])
   })
