@@ -1,6 +1,6 @@
 # What a person types. Everything runs on the project's own Node (the npm package "node"), whatever the machine has.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-deps lint format dev bench clean
+.PHONY: help build run test test-deps lint format dev bench sbom clean
 
 INSTALLED := node_modules/.package-lock.json
 NODE := node_modules/node/bin/node
@@ -46,6 +46,9 @@ dev: $(INSTALLED) ## serve from the sources, again on every change
 bench: build ## measure CPU a request and a chunk beside other proxies (minutes); see bench/README.md
 	@cd bench && npm ci --loglevel=error
 	@$(NODE) bench/run.ts
+
+sbom: build ## write what a release is made of to dist/sbom.cdx.json (CycloneDX)
+	@$(NODE) scripts/sbom.ts > dist/sbom.cdx.json
 
 clean: ## remove what was installed and built
 	rm -rf node_modules dist coverage bench/node_modules

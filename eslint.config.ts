@@ -16,7 +16,7 @@ export default defineConfig(
     },
   },
   {
-    // What a rule of the architecture says, a linter can hold (docs/adr/0001-house.md).
+    // What a rule of the architecture says, a linter can hold (docs/adr/0001-node-and-typescript.md).
     files: ['src/**/*.ts'],
     rules: {
       'no-restricted-properties': [

@@ -1,8 +1,11 @@
+import { readFields } from './access/fields.ts'
 import { createGate } from './access/gate.ts'
+import { createHostCheck } from './access/hosts.ts'
 import { createAdmin } from './admin/admin.ts'
 import { judgeReadiness, type Readiness } from './admin/readiness.ts'
 import { createStatus } from './admin/status.ts'
 import type { Config } from './config.ts'
+import { isLoopback } from './config/parsers.ts'
 import { createLimits } from './limits.ts'
 import { formatAddress, listen, type Address } from './listen.ts'
 import type { Logger } from './logger.ts'
@@ -50,7 +53,7 @@ const RECEIPTS_KEPT = 100
 
 /** Puts the parts together: proxy, metrics, receipts, the eyes on the upstream, and the admin listener. */
 export function createApp(config: Config, dependencies: AppDependencies): App {
-  const { logger, version, nodeVersion, now, wallClock } = dependencies
+  const { logger, version, nodeVersion, now, wallClock, machineName } = dependencies
   const startedMs = now()
   const receipts: Receipt[] = []
   let draining = false
@@ -79,7 +82,7 @@ export function createApp(config: Config, dependencies: AppDependencies): App {
     onInstalled: (installed) => models.setListed(installed.map(({ name }) => name)),
   })
   const residency = new Residency(() => poller.wake())
-  const gate = createGate(config.access, now, dependencies.machineName)
+  const gate = createGate(config.access, now, machineName)
   const proxy = createProxy({
     residency,
     admit: (head) => gate.admit(head),
@@ -109,8 +112,10 @@ export function createApp(config: Config, dependencies: AppDependencies): App {
     if (problems.length === 0) logger.info({ what: name }, 'files changed, and were taken over')
     else logger.error({ what: name, problems }, 'files changed and are broken: what was read before stays in use')
   })
+  const checkAdminHost = createHostCheck(isLoopback(config.adminListen.host) ? 'ollama' : 'any', machineName)
   const admin = createAdmin({
     token: config.adminToken,
+    isForHere: (rawHeaders) => checkAdminHost(readFields(rawHeaders)) === undefined,
     readiness,
     status: () =>
       createStatus({

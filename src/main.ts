@@ -2,12 +2,16 @@
 // The process and nothing else: its Node, arguments, environment, signals and exit code. No static import stands here,
 // so that an old Node gets as far as the line that says so.
 const [major = 0, minor = 0, patch = 0] = process.versions.node.split('.').map(Number)
+// 23 and 25 ended without the fix of CVE-2026-58044, which hides a Content-Length; 26 has it from 26.5.1 on.
 const supported =
-  major > 24 || (major === 24 && minor >= 21) || (major === 22 && (minor > 23 || (minor === 23 && patch >= 3)))
+  major > 26 ||
+  (major === 26 && (minor > 5 || (minor === 5 && patch >= 1))) ||
+  (major === 24 && minor >= 21) ||
+  (major === 22 && (minor > 23 || (minor === 23 && patch >= 3)))
 
 if (!supported) {
   process.stderr.write(
-    `ollascope: needs Node 22.23.3 or later of 22, or 24.21.0 or later, and this is ${process.version}; ` +
+    `ollascope: needs Node 22.23.3 or later of 22, 24.21.0 of 24, or 26.5.1 or later, and this is ${process.version}; ` +
       'in a checkout, scripts/ollascope brings its own\n',
   )
   process.exitCode = 1

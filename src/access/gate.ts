@@ -1,3 +1,4 @@
+import type { Admission, AskedHead } from '../proxy/admission.ts'
 import { proxyError, type ProxyError } from '../proxy/errors.ts'
 import { createClientAddress } from './client-address.ts'
 import { readFields } from './fields.ts'
@@ -9,21 +10,6 @@ import type { AccessRules } from './rules.ts'
 import { createTokenCheck, TOKEN_FIELDS } from './tokens.ts'
 
 export type { AccessRules } from './rules.ts'
-
-/** What is known of a request before its body. */
-export interface AskedHead {
-  readonly method: string
-  /** As in the request line. */
-  readonly target: string
-  /** Name, value, name, value. */
-  readonly rawHeaders: readonly string[]
-  /** The address at the other end of the connection. */
-  readonly peer: string | undefined
-}
-
-/** `client` is the name of the token that was sent. */
-export type Admission =
-  { readonly client: string | undefined } | { readonly client: string | undefined; readonly denial: ProxyError }
 
 export interface Gate {
   /** What a request is answered at once, if it may not pass. */

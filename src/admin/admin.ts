@@ -8,6 +8,8 @@ import type { Readiness } from './readiness.ts'
 export interface AdminOptions {
   /** The bearer token; `undefined` where none is needed. */
   readonly token: string | undefined
+  /** Whether a request with such header fields is meant for here, and not sent by a page that was led here. */
+  readonly isForHere: (rawHeaders: readonly string[]) => boolean
   readonly readiness: () => Readiness
   readonly status: () => object
   /** The model that `/health` names. */
@@ -30,6 +32,11 @@ export function createAdmin(options: AdminOptions): Server {
     res.set('Cache-Control', 'no-store')
     res.set('X-Content-Type-Options', 'nosniff')
     next()
+  })
+
+  app.use((req, res, next) => {
+    if (options.isForHere(req.rawHeaders)) next()
+    else res.status(403).json({ error: 'ollascope: this Host is not served here; ask for localhost or an address' })
   })
 
   app.get('/healthz', (_req, res) => void res.json({ status: 'ok' }))

@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Exchange } from '../ollama/exchange.ts'
 import type { Phase } from '../ollama/phase.ts'
 import type { RequestFacts } from '../ollama/request.ts'
+import type { Admission, AskedHead } from './admission.ts'
 import type { BodyRules } from './body-rules.ts'
 import type { ForwardContext, Limits, Upstream } from './context.ts'
 import { malformedRequest, notImplemented, shuttingDown, tooManyInFlight, twoHosts, type ProxyError } from './errors.ts'
@@ -12,28 +13,13 @@ import { Forward } from './forward.ts'
 import { isPlainCoding } from './headers.ts'
 import { InFlightList } from './in-flight-list.ts'
 import type { Residency } from './model-run.ts'
+import { MAX_HEADER_BYTES } from './open-upstream.ts'
 import { answerRaw } from './refusal.ts'
 import { countStalled, upstreamSilenceSeconds } from './silence.ts'
 import { lookEveryMs } from './turn.ts'
 
-/** What is known of a request before its body, for whoever decides on it. */
-export interface AskedHead {
-  readonly method: string
-  /** As it stands in the request line. */
-  readonly target: string
-  readonly rawHeaders: readonly string[]
-  /** The address at the other end of the connection. */
-  readonly peer: string | undefined
-}
-
-/** Whose token a request came with, and why it is denied, if it is. */
-export interface Admission {
-  readonly client: string | undefined
-  readonly denial?: ProxyError
-}
-
 /** A certificate and its key, in PEM; with a client CA, clients need a certificate of it. */
-export interface TlsMaterial {
+interface TlsMaterial {
   readonly cert: string
   readonly key: string
   readonly clientCa: string | undefined
@@ -102,8 +88,6 @@ const HEADERS_TIMEOUT_MS = 30_000
 const HEADERS_CHECK_MS = 1000
 /** How long a TLS handshake may take. */
 const HANDSHAKE_MS = 10_000
-/** Ollama itself takes 1 MiB; this is more than any client is known to send, and bounds what a stranger can make us hold. */
-const MAX_HEADER_BYTES = 64 * 1024
 /** How long the last bytes of what was cut may take to a client that reads slowly. */
 const CUT_MS = 500
 /** Longer than the 60 s that load balancers keep an idle connection, so that they close it and not we. */
@@ -239,6 +223,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       if (admittedCount > 0) await idleWithin(graceMs)
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       for (const forward of [...current.list]) forward.stop()
+      setImmediate(() => server.closeIdleConnections()) // that of an exchange which just ended is idle by then
       const timer = setTimeout(() => server.closeAllConnections(), CUT_MS)
       await closed
       clearTimeout(timer)

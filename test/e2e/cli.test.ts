@@ -59,7 +59,7 @@ describe('ollascope, as a process', () => {
         OLLASCOPE_ADMIN_TOKN: SECRET,
         OLLASCOPE_LOG_LEVEL: 'loud',
         OLLASCOPE_COLLECT_INTERVAL: '10',
-        OLLASCOPE_MAX_IN_FLIGHT: '3',
+        OLLASCOPE_MAX_IN_FLIGHT: 'three',
       })
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
       const [title, ...problems] = linesOf(stderr)

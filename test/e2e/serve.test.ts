@@ -53,11 +53,15 @@ describe('serve, told to stop', () => {
         const { status, body } = await readJson(`${served.adminUrl}/readyz`)
         return status === 503 && body.status
       })
-      const refused = await openRaw(served.proxyPort).ended
+      const refused = await openRaw(served.proxyPort, 'GET /api/tags HTTP/1.1\r\nHost: localhost\r\n\r\n').ended
       open()
 
       expect(draining).toBe('draining')
-      expect(refused.end).toBe('ECONNREFUSED')
+      const refusal = parseMessage(refused.bytes)
+      expect(refusal.startLine).toBe('HTTP/1.1 503 Service Unavailable')
+      expect(Object.fromEntries(refusal.headers)).toMatchObject({ 'Retry-After': '1', Connection: 'close' })
+      expect(refusal.body.toString()).toBe('{"error":"ollascope: the proxy is shutting down; try again"}')
+      expect(refused.end).toBe('fin')
       const { bytes } = await client.ended
       expect(parseMessage(bytes)).toMatchObject({ complete: true, body: recordedBody(STREAM) })
       expect(await served.exited).toEqual({ code: 0, signal: null })
@@ -66,9 +70,11 @@ describe('serve, told to stop', () => {
         'ollascope is ready: point OLLAMA_BASE_URL at the proxy',
         'stopping: running exchanges may end',
         'request',
+        'request',
         'stopped',
       ])
-      expect(served.log()[2]).toMatchObject({ outcome: 'length', output_tokens: 24 })
+      expect(served.log()[2]).toMatchObject({ status: 503, outcome: 'rejected', error_type: 'overloaded' })
+      expect(served.log()[3]).toMatchObject({ outcome: 'length', output_tokens: 24 })
     },
   )
 

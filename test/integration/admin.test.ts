@@ -42,7 +42,7 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 async function raw(of: RunningApp, path: string, headers: string, method = 'GET') {
   const { ended } = openRaw(
     of.adminPort,
-    `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${headers}\r\n`,
+    `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n`,
   )
   const message = parseMessage((await ended).bytes, method === 'HEAD')
   return { ...message, header: (name: string) => message.headers.find(([key]) => key.toLowerCase() === name)?.[1] }
@@ -199,4 +199,25 @@ describe('every answer', () => {
     expect(head.header('content-type')).toBe(response.headers.get('content-type'))
     await response.text()
   })
+})
+
+describe('a page that was led here by its name', () => {
+  const ask = async (path: string, host: string) => {
+    const { bytes } = await openRaw(app.adminPort, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+      .ended
+    return parseMessage(bytes)
+  }
+
+  it.each([...OPEN, ...GUARDED, '/nothing'])('gets nothing of %s', async (path) => {
+    const { startLine, body } = await ask(path, 'evil.example:9435')
+    expect(startLine).toBe('HTTP/1.1 403 Forbidden')
+    expect(body.toString()).toContain('ollascope: this Host is not served here')
+  })
+
+  it.each(['localhost:9435', '127.0.0.1', '[::1]:9435', 'host.docker.internal:9435', 'test-machine'])(
+    'is told apart from %s',
+    async (host) => {
+      expect((await ask('/healthz', host)).startLine).toBe('HTTP/1.1 200 OK')
+    },
+  )
 })

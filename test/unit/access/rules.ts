@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createGate, type AccessRules, type Admission, type AskedHead } from '../../../src/access/gate.ts'
+import { createGate, type AccessRules } from '../../../src/access/gate.ts'
+import type { Admission, AskedHead } from '../../../src/proxy/admission.ts'
 
 /** Rules that let everything through. */
 export const OPEN: AccessRules = {

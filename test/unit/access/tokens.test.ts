@@ -1,6 +1,7 @@
 import * as crypto from 'node:crypto'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { createGate, type Admission } from '../../../src/access/gate.ts'
+import { createGate } from '../../../src/access/gate.ts'
+import type { Admission } from '../../../src/proxy/admission.ts'
 import { createRandom } from '../../helpers/random.ts'
 import { asked, OPEN, status, token } from './rules.ts'
 
