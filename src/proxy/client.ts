@@ -52,7 +52,7 @@ export class Client {
 
   /** Asks for the body of a request that waits to be asked. */
   askForBody(): void {
-    if (this.#req.headers.expect !== undefined) this.#res.writeContinue()
+    if (this.#req.headers.expect !== undefined && this.#req.httpVersion !== '1.0') this.#res.writeContinue()
   }
 
   /** An answer of the proxy's own, or a cut where there is one already. @param close whether the connection ends with it */

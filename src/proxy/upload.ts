@@ -27,6 +27,8 @@ export class Upload {
   #wasHeld = false
   #ended = false
   #sentBytes = 0
+  /** Some of it came when there was nobody to take it. */
+  #isLost = false
   /** All that was sent, as long as it is little and may be needed again. */
   #kept: Buffer[] | undefined
 
@@ -106,7 +108,7 @@ export class Upload {
    */
   takeBack(mayArriveTwice: boolean): boolean {
     if (!this.hasBody) return mayArriveTwice
-    if (this.#sentBytes > 0 && (!mayArriveTwice || this.#kept === undefined)) return false
+    if (this.#isLost || (this.#sentBytes > 0 && (!mayArriveTwice || this.#kept === undefined))) return false
     this.#to = undefined
     this.#held = [...(this.#kept ?? []), ...this.#held]
     this.#heldBytes = this.#held.reduce((sum, { length }) => sum + length, 0)
@@ -120,7 +122,8 @@ export class Upload {
     this.#req.on('data', (bytes: Buffer) => {
       const to = this.#to
       if (to === undefined) this.#hold(bytes)
-      else if (!to.destroyed && !this.#write(to, bytes)) this.#req.pause()
+      else if (to.destroyed) this.#isLost = true
+      else if (!this.#write(to, bytes)) this.#req.pause()
       this.#events.onBytes(bytes)
     })
     this.#req.on('end', () => {
