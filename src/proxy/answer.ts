@@ -3,37 +3,30 @@ import type { Socket } from 'node:net'
 import type { ErrorShape } from '../ollama/endpoints.ts'
 import { errorBody, type ProxyError } from './errors.ts'
 import { REQUEST_ID } from './headers.ts'
+import { linger } from './linger.ts'
 
-/** How long a client may go on sending a body whose answer it already has, before its connection is closed. */
-const LINGER_MS = 5000
-
-/** Answers a request with an error of the proxy's own. @param close whether the connection ends with it @returns the bytes of the body that the client gets. */
+/**
+ * Answers a request with an error of the proxy's own.
+ * @param closes whether the connection ends with it
+ * @returns the bytes of the body that the client gets
+ */
 export function answerError(
   req: IncomingMessage,
   res: ServerResponse,
   shape: ErrorShape,
   error: ProxyError,
   requestId: string,
-  close: boolean,
+  closes: boolean,
 ): number {
   const body = Buffer.from(errorBody(shape, error))
   const headers = body.length > 0 ? ['Content-Type', 'application/json; charset=utf-8'] : []
   headers.push('Content-Length', String(body.length), ...(error.headers ?? []), REQUEST_ID, requestId)
-  if (close || !req.complete) headers.push('Connection', 'close')
+  if (closes) headers.push('Connection', 'close')
   // The reason is given: where the upstream's was refused, Node still has it.
   res.writeHead(error.status, STATUS_CODES[error.status] ?? '', headers)
   res.end(body)
-  linger(req)
+  linger(req, closes)
   return req.method === 'HEAD' ? 0 : body.length
-}
-
-/** Answered before the body was through: read on for a while, since closing at once would destroy the answer. */
-export function linger(req: IncomingMessage): void {
-  if (req.complete) return
-  req.resume()
-  const timer = setTimeout(() => req.socket.destroy(), LINGER_MS)
-  timer.unref()
-  req.once('close', () => clearTimeout(timer))
 }
 
 /** Whether the client's answer is chunked, as the upstream's is: one without a body, or for HTTP/1.0, cannot be. */

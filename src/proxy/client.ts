@@ -55,11 +55,11 @@ export class Client {
     if (this.#req.headers.expect !== undefined && this.#req.httpVersion !== '1.0') this.#res.writeContinue()
   }
 
-  /** An answer of the proxy's own, or a cut where there is one already. @param close whether the connection ends with it */
-  refuse(error: ProxyError, shape: ErrorShape, requestId: string, close: boolean): void {
+  /** An answer of the proxy's own, or a cut where there is one already. @param closes whether the connection ends with it */
+  refuse(error: ProxyError, shape: ErrorShape, requestId: string, closes: boolean): void {
     this.verdict = error.verdict
     if (this.answered) cutClient(this.#req, this.#res)
-    else this.bytes = answerError(this.#req, this.#res, shape, error, requestId, close)
+    else this.bytes = answerError(this.#req, this.#res, shape, error, requestId, closes)
   }
 
   /** Ends the connection behind what there is of the answer. */

@@ -2,6 +2,7 @@ import type { Agent } from 'node:http'
 import type { Exchange } from '../ollama/exchange.ts'
 import type { BodyRules } from './body-rules.ts'
 import type { RetryLimits } from './dial.ts'
+import type { Closing } from './closing.ts'
 import type { Forward } from './forward.ts'
 import type { Residency } from './model-run.ts'
 import type { TimeLimits } from './turn.ts'
@@ -40,6 +41,7 @@ export interface ForwardContext {
   readonly residency: Residency
   readonly limits: Limits
   readonly bodyRules: BodyRules
+  readonly closing: Closing
   /** Connections end with the exchange that is under way. */
   readonly isDraining: () => boolean
   /** Whether another exchange of the same model is under way that came before the given time. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { answersChunked, linger } from './answer.ts'
-import { isPlainCoding, pairs, responseHeaders } from './headers.ts'
+import { answersChunked } from './answer.ts'
+import { linger } from './linger.ts'
+import { isPlainCoding, responseHeaders, trailers } from './headers.ts'
 
 export interface DownloadEvents {
   /** What came in one tick, when it has left for the client. */
@@ -22,6 +23,7 @@ export class Download {
   /** What came from the upstream in this tick. It leaves in one write: a burst is one system call, no chunk waits. */
   #pending: Buffer[] = []
   #flushQueued = false
+  #closes = false
 
   constructor(from: IncomingMessage, req: IncomingMessage, res: ServerResponse, events: DownloadEvents) {
     this.#from = from
@@ -40,8 +42,8 @@ export class Download {
     return this.#from.complete
   }
 
-  /** Sends the head. Throws where it cannot be passed on. @param close whether the connection ends with it */
-  start(requestId: string, close: boolean): void {
+  /** Sends the head. Throws where it cannot be passed on. @param closes whether the connection ends with it */
+  start(requestId: string, closes: boolean): void {
     const from = this.#from
     // Node takes only the chunks off: passed on without its name, any other coding would be taken for the body.
     if (!isPlainCoding(from.headers['transfer-encoding'])) throw new Error('a coding that is not supported')
@@ -51,7 +53,9 @@ export class Download {
       requestId,
       answersChunked(this.#req, from),
     )
-    if (close) headers.push('Connection', 'close')
+    if (closes) headers.push('Connection', 'close')
+    this.#closes = closes
+    if (this.#req.httpVersion === '1.0') this.#res.useChunkedEncodingByDefault = false // a `TE: chunked` misleads Node
     this.#res.sendDate = false // the upstream's Date is passed on
     // Node reads what it refuses to write: a status below 100, a control character in the reason.
     this.#res.writeHead(from.statusCode ?? 0, from.statusMessage ?? '', headers)
@@ -87,9 +91,9 @@ export class Download {
     const bytes = pending.length === 1 ? pending[0] : pending.length === 0 ? undefined : Buffer.concat(pending)
     const isLast = from.complete && from.readableLength === 0
     if (isLast) {
-      if (from.rawTrailers.length > 0) res.addTrailers(pairs(from.rawTrailers))
+      if (from.rawTrailers.length > 0) res.addTrailers(trailers(from.rawTrailers, from.headers.connection))
       res.end(bytes)
-      linger(this.#req)
+      linger(this.#req, this.#closes)
     } else if (bytes === undefined) {
       res.flushHeaders()
     } else if (!res.write(bytes)) {

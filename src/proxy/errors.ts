@@ -149,6 +149,12 @@ export function twoHosts(): ProxyError {
   return proxyError(400, 'caller_error', 'bad_request', 'the request has more than one Host header; send one')
 }
 
+/** A version whose framing is not this one's. */
+export function wrongVersion(version: string): ProxyError {
+  if (version === '0.9') return malformedRequest(undefined)
+  return proxyError(505, 'caller_error', 'bad_request', `HTTP/${version} is not spoken here; use HTTP/1.1`)
+}
+
 /** What the HTTP parser refused, by the code of its error. */
 export function malformedRequest(code: string | undefined): ProxyError {
   const refuse = (status: number, message: string) => proxyError(status, 'caller_error', 'bad_request', message)

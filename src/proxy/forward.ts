@@ -17,7 +17,7 @@ import { overdue, type Ruling } from './overdue.ts'
 import { toExchange } from './settlement.ts'
 import type { Progress } from './silence.ts'
 import { Tap } from './tap.ts'
-import type { Turn } from './turn.ts'
+import { turnOf, type Turn } from './turn.ts'
 import { Upload } from './upload.ts'
 
 /** Carries one request to the upstream and its response back, byte for byte, and tells at the end what happened. */
@@ -63,7 +63,7 @@ export class Forward {
     )
     this.#client = new Client(req, res)
     this.#run = new ModelRun(context.residency)
-    this.#upload = new Upload(req, {
+    this.#upload = new Upload(req, context.withheld, {
       onBytes: (bytes) => this.#onUpload(bytes),
       onTaken: () => this.#noteProgress(),
       onEnd: () => this.#onAsked(),
@@ -80,6 +80,11 @@ export class Forward {
     res.on('close', () => this.#onClientClose())
     res.on('error', () => this.#dial.destroy()) // a failed write to the client: 'close' follows
     req.on('error', () => undefined) // the client went away while it sent: 'close' of the response follows
+  }
+
+  /** The whole request came. */
+  get isRead(): boolean {
+    return this.#req.complete
   }
 
   /** The full name of the model that it runs, once its whole body is known. */
@@ -164,16 +169,7 @@ export class Forward {
   }
 
   #turn(): Turn {
-    const client = this.#client
-    const upload = this.#upload
-    const download = this.#download
-    if (client.over || download?.blocked === true) return client.mayRead ? 'reading' : 'nothing'
-    if (download !== undefined) return download.complete ? 'nothing' : 'response'
-    if (upload.holding) return 'upload'
-    if (this.#dial.connecting) return 'connect'
-    if (this.#dial.request === undefined) return 'nothing' // it waits to connect again
-    if (upload.ended) return 'first-byte'
-    return upload.blocked ? 'taking' : 'upload'
+    return turnOf(this.#client, this.#upload, this.#dial, this.#download)
   }
 
   #noteProgress(): void {
@@ -181,11 +177,11 @@ export class Forward {
   }
 
   #open(fresh: boolean): ClientRequest {
-    const { upstream, hostHeader, withheld, agent } = this.#context
+    const { upstream, hostHeader, agent } = this.#context
     this.#noteProgress()
-    const held = this.#upload.wasHeld ? new Set([...withheld, 'expect']) : withheld
-    const target = { upstream, hostHeader, withheld: held, agent: fresh ? (false as const) : agent }
-    const upstreamReq = openUpstream(target, this.#req, this.requestId, this.#upload.chunked)
+    const { withheld, chunked } = this.#upload
+    const target = { upstream, hostHeader, withheld, agent: fresh ? (false as const) : agent }
+    const upstreamReq = openUpstream(target, this.#req, this.requestId, chunked)
     if (!this.#upload.hasBody) upstreamReq.end()
     return upstreamReq
   }
@@ -255,10 +251,13 @@ export class Forward {
     for (const chunk of chunks) this.#tap.response(chunk, this.#lastMs)
   }
 
-  /** Whether the client's connection ends with this exchange. */
+  /** Whether the client's connection ends with this answer; then nothing more that comes on it is a request. */
   #closes(): boolean {
     // Node drops what is pipelined behind an upgrade that it does not make, where that has a body.
-    return this.#context.isDraining() || (this.#req.headers.upgrade !== undefined && this.#upload.hasBody)
+    const drops = this.#req.headers.upgrade !== undefined && this.#upload.hasBody
+    const closes = this.#context.isDraining() || drops || (this.#download === undefined && !this.#req.complete)
+    if (closes) this.#context.closing.add(this.socket)
+    return closes
   }
 
   #onFailed(failure: DialFailure): void {

@@ -95,24 +95,23 @@ export function isPlainCoding(coding: string | undefined): boolean {
   return coding === undefined || coding.trim().toLowerCase() === 'chunked'
 }
 
-/** Name, value, name, value as pairs, the form in which Node takes trailers. */
-export function pairs(raw: RawHeaders): [string, string][] {
+/**
+ * The fields behind a body that go on, as pairs, the form in which Node takes them: none that speaks of one connection,
+ * frames or routes a message.
+ * @param withheld names of further fields that stay behind, in lower case
+ */
+export function trailers(
+  raw: RawHeaders,
+  connection: string | undefined,
+  withheld: ReadonlySet<string> = NOTHING,
+): [string, string][] {
+  const named = namedByConnection(connection)
   const result: [string, string][] = []
-  for (let i = 0; i + 1 < raw.length; i += 2) result.push([raw[i] ?? '', raw[i + 1] ?? ''])
-  return result
-}
-
-/** Header fields as an object: a string for each name, an array where it was repeated. */
-export function asObject(raw: readonly string[]): Record<string, string | string[]> {
-  const names = new Map<string, string>()
-  const object = Object.create(null) as Record<string, string | string[]> // any name may come, `__proto__` too
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? ''
-    const value = raw[i + 1] ?? ''
-    const key = names.get(name.toLowerCase()) ?? name
-    names.set(name.toLowerCase(), key)
-    const before = object[key]
-    object[key] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]
+    const lower = name.toLowerCase()
+    if (HOP_BY_HOP.has(lower) || NEVER_NAMED.has(lower) || named.has(lower) || withheld.has(lower)) continue
+    result.push([name, raw[i + 1] ?? ''])
   }
-  return object
+  return result
 }

@@ -1,24 +1,23 @@
-import type { IncomingMessage, InformationEvent, ServerResponse } from 'node:http'
-import { asObject } from './headers.ts'
+import { ServerResponse, type IncomingMessage, type InformationEvent } from 'node:http'
 
-/** Passes a 1xx answer on at once; one of them asks a waiting client for its body, unless it `wasAsked` for it already. */
+/** Node 22 can only write some of them. */
+const WRITES_ALL = 'writeInformation' in ServerResponse.prototype
+
+/** Passes a 1xx answer on at once, but for a 100 that the client `wasAsked` with already. */
 export function relayInterim(
   info: InformationEvent,
   req: IncomingMessage,
   res: ServerResponse,
   wasAsked: boolean,
 ): void {
-  if (res.headersSent || req.httpVersion === '1.0') return
-  if (info.statusCode === 100 && req.headers.expect !== undefined && !wasAsked) res.writeContinue()
-  else if (info.statusCode === 102) res.writeProcessing()
-  else if (info.statusCode === 103) writeHints(res, info.rawHeaders)
-}
-
-function writeHints(res: ServerResponse, raw: readonly string[]): void {
+  const { statusCode, rawHeaders } = info
+  if (res.headersSent || req.httpVersion === '1.0' || (statusCode === 100 && wasAsked)) return
   try {
-    // Node looks for `link` in lower case, and sends nothing without it.
-    res.writeEarlyHints(asObject(raw.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : text))))
+    // By any other call Node would not notice that the client was asked, and would close the connection.
+    if (statusCode === 100) res.writeContinue()
+    else if (WRITES_ALL) res.writeInformation(statusCode, rawHeaders)
+    else if (statusCode === 102) res.writeProcessing()
   } catch {
-    return // Node refuses some Link values; a hint may be left out, the answer follows
+    return // Node reads fields that it refuses to write; an interim answer may be left out, the answer follows
   }
 }

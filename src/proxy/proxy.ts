@@ -1,5 +1,4 @@
-import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { Agent, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Exchange } from '../ollama/exchange.ts'
@@ -7,23 +6,25 @@ import type { Phase } from '../ollama/phase.ts'
 import type { RequestFacts } from '../ollama/request.ts'
 import type { Admission, AskedHead } from './admission.ts'
 import type { BodyRules } from './body-rules.ts'
+import { Closing } from './closing.ts'
 import type { ForwardContext, Limits, Upstream } from './context.ts'
-import { malformedRequest, notImplemented, shuttingDown, tooManyInFlight, twoHosts, type ProxyError } from './errors.ts'
+import {
+  malformedRequest,
+  notImplemented,
+  shuttingDown,
+  tooManyInFlight,
+  twoHosts,
+  wrongVersion,
+  type ProxyError,
+} from './errors.ts'
 import { Forward } from './forward.ts'
 import { isPlainCoding } from './headers.ts'
 import { InFlightList } from './in-flight-list.ts'
 import type { Residency } from './model-run.ts'
-import { MAX_HEADER_BYTES } from './open-upstream.ts'
+import { createListener, type TlsMaterial } from './listener.ts'
 import { answerRaw } from './refusal.ts'
 import { countStalled, upstreamSilenceSeconds } from './silence.ts'
 import { lookEveryMs } from './turn.ts'
-
-/** A certificate and its key, in PEM; with a client CA, clients need a certificate of it. */
-interface TlsMaterial {
-  readonly cert: string
-  readonly key: string
-  readonly clientCa: string | undefined
-}
 
 export interface ProxyOptions {
   readonly upstream: Omit<Upstream, 'heardMs'>
@@ -82,23 +83,17 @@ export interface Proxy {
   close(graceMs: number): Promise<void>
 }
 
-/** How long a connection may take to send a request's head. */
-const HEADERS_TIMEOUT_MS = 30_000
-/** How often Node looks for one that took longer. */
-const HEADERS_CHECK_MS = 1000
-/** How long a TLS handshake may take. */
-const HANDSHAKE_MS = 10_000
 /** How long the last bytes of what was cut may take to a client that reads slowly. */
 const CUT_MS = 500
-/** Longer than the 60 s that load balancers keep an idle connection, so that they close it and not we. */
-const KEEP_ALIVE_MS = 75_000
-
 /** A transparent reverse proxy: what comes in goes out unchanged, and every exchange is told when it is over. */
 export function createProxy(options: ProxyOptions): Proxy {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 1024, scheduling: 'lifo' })
   const current = new InFlightList<Forward>()
   const upstream: Upstream = { ...options.upstream, heardMs: 0 }
   const { limits } = options
+  const closing = new Closing()
+  /** What came behind good requests and was none: it is refused when those are answered. */
+  const refusedLater = new WeakMap<Socket, ProxyError>()
   let draining = false
   let admittedCount = 0
   let onIdle: (() => void) | undefined
@@ -110,6 +105,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     residency: options.residency,
     limits,
     bodyRules: options.bodyRules,
+    closing,
     isDraining: () => draining,
     isBehindAnother: (forward, beforeMs) =>
       forward.model !== undefined &&
@@ -124,11 +120,13 @@ export function createProxy(options: ProxyOptions): Proxy {
       // A connection that is kept alive would keep a closing server waiting; after this turn it is idle.
       if (!server.listening) setImmediate(() => server.closeIdleConnections())
       options.onExchange(exchange)
+      refuseWhatCameBehind(forward.socket)
       if (admittedCount === 0) onIdle?.()
     },
   }
 
   function handle(req: IncomingMessage, res: ServerResponse): void {
+    if (closing.has(req.socket)) return
     const forward = new Forward(context, req, res)
     current.add(forward)
     try {
@@ -146,8 +144,12 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
 
   function refusalOf(req: IncomingMessage, forward: Forward): ProxyError | undefined {
-    if (!isPlainCoding(req.headers['transfer-encoding']))
-      return notImplemented('a Transfer-Encoding other than chunked')
+    const { httpVersion } = req
+    if (httpVersion !== '1.1' && httpVersion !== '1.0') return wrongVersion(httpVersion)
+    const coding = req.headers['transfer-encoding']
+    // RFC 9112, section 6.1: in HTTP/1.0 its framing is faulty.
+    if (coding !== undefined && httpVersion === '1.0') return malformedRequest(undefined)
+    if (!isPlainCoding(coding)) return notImplemented('a Transfer-Encoding other than chunked')
     if (hasTwoHosts(req)) return twoHosts()
     if (draining) return shuttingDown()
     const { method = '', url: target = '', rawHeaders, socket } = req
@@ -158,21 +160,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     return admittedCount < maxInFlight ? undefined : tooManyInFlight(maxInFlight)
   }
 
-  const settings = {
-    requestTimeout: 0, // an upload may take as long as it moves
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    connectionsCheckingInterval: HEADERS_CHECK_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    requireHostHeader: false, // the upstream says what it thinks of that
-  }
-  const { tls } = options
-  const tlsServer: TlsServer | undefined =
-    tls && createTlsServer({ ...settings, ...contextOf(tls), ...DEMANDS, handshakeTimeout: HANDSHAKE_MS })
-  tlsServer?.on('tlsClientError', () => options.onConnectionRefused('tls'))
-  const server: Server = tlsServer ?? createServer(settings)
-  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
-  server.on('drop', () => options.onConnectionRefused('limit'))
+  const { server, setTls } = createListener(options.tls, options.maxConnections, options.onConnectionRefused)
   server.on('request', handle)
   // Without these two, Node would answer "100 Continue" or 417 by itself. It is the upstream's to say.
   server.on('checkContinue', handle)
@@ -183,10 +171,25 @@ export function createProxy(options: ProxyOptions): Proxy {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const forward = current.list.findLast((one) => one.socket === socket)
     const leftEarly = forward !== undefined && error.code === 'HPE_INVALID_EOF_STATE'
-    if (error.code === 'ECONNRESET' || !socket.writable || leftEarly) socket.destroy()
-    else if (forward !== undefined) forward.refuse(malformedRequest(error.code))
-    else options.onExchange(answerRaw(socket, malformedRequest(error.code), 'other'))
+    if (leftEarly || error.code === 'ECONNRESET') socket.destroy()
+    else if (!closing.has(socket)) refuseMalformed(error.code, socket, forward)
+    else if (socket.readableEnded) socket.destroy()
   })
+
+  function refuseMalformed(code: string | undefined, socket: Socket, forward: Forward | undefined): void {
+    closing.add(socket)
+    if (!socket.writable) socket.destroy()
+    else if (forward === undefined) options.onExchange(answerRaw(socket, malformedRequest(code), 'other'))
+    else if (!forward.isRead) forward.refuse(malformedRequest(code))
+    else if (code !== 'HPE_CLOSED_CONNECTION') refusedLater.set(socket, malformedRequest(code))
+  }
+
+  function refuseWhatCameBehind(socket: Socket): void {
+    const error = refusedLater.get(socket)
+    if (error === undefined || !socket.writable || current.list.some((one) => one.socket === socket)) return
+    refusedLater.delete(socket)
+    options.onExchange(answerRaw(socket, error, 'other'))
+  }
 
   const sweep = setInterval(() => {
     for (const forward of [...current.list]) forward.expire()
@@ -216,7 +219,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     noteLife() {
       upstream.heardMs = options.now()
     },
-    setTls: (material) => tlsServer?.setSecureContext(contextOf(material)),
+    setTls,
     async close(graceMs) {
       draining = true
       // Until then it goes on to listen: whoever still comes is told to go elsewhere.
@@ -224,7 +227,10 @@ export function createProxy(options: ProxyOptions): Proxy {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       for (const forward of [...current.list]) forward.stop()
       setImmediate(() => server.closeIdleConnections()) // that of an exchange which just ended is idle by then
-      const timer = setTimeout(() => server.closeAllConnections(), CUT_MS)
+      const timer = setTimeout(() => {
+        server.closeAllConnections()
+        closing.destroyAll()
+      }, CUT_MS)
       await closed
       clearTimeout(timer)
       // Every exchange is told before this is over: its last event may come behind that of its connection.
@@ -243,15 +249,6 @@ export function createProxy(options: ProxyOptions): Proxy {
       }
     })
   }
-}
-
-/** No other protocol than HTTP/1.1 is spoken; a client CA makes TLS mutual. */
-const DEMANDS = { ALPNProtocols: ['http/1.1'], minVersion: 'TLSv1.2' as const }
-
-function contextOf({ cert, key, clientCa }: TlsMaterial) {
-  return clientCa === undefined
-    ? { cert, key }
-    : { cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: true }
 }
 
 /** Of two, the upstream could take the other. One that is missing is the upstream's to refuse. */

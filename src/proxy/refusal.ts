@@ -6,6 +6,7 @@ import { NO_RETRIES, type Exchange } from '../ollama/exchange.ts'
 import { EMPTY_REQUEST } from '../ollama/request.ts'
 import { errorBody, type ProxyError } from './errors.ts'
 import { REQUEST_ID } from './headers.ts'
+import { lingerRaw } from './linger.ts'
 
 /** Answers on the bare socket a request that never became one (or a CONNECT), and gives its exchange. */
 export function answerRaw(socket: Socket, error: ProxyError, method: string): Exchange {
@@ -20,7 +21,8 @@ export function answerRaw(socket: Socket, error: ProxyError, method: string): Ex
     'Connection: close',
   ]
   socket.on('error', () => socket.destroy()) // it may be gone already
-  if (socket.writable) socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+  if (socket.writable) socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  lingerRaw(socket)
   return {
     requestId,
     traceId: undefined,

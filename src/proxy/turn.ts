@@ -24,6 +24,22 @@ export type Turn =
   /** Something that has no limit of its own. */
   | 'nothing'
 
+/** Whose turn it is, by where each part of an exchange stands. */
+export function turnOf(
+  client: { readonly over: boolean; readonly mayRead: boolean },
+  upload: { readonly holding: boolean; readonly ended: boolean; readonly blocked: boolean },
+  dial: { readonly connecting: boolean; readonly request: unknown },
+  download: { readonly blocked: boolean; readonly complete: boolean } | undefined,
+): Turn {
+  if (client.over || download?.blocked === true) return client.mayRead ? 'reading' : 'nothing'
+  if (download !== undefined) return download.complete ? 'nothing' : 'response'
+  if (upload.holding) return 'upload'
+  if (dial.connecting) return 'connect'
+  if (dial.request === undefined) return 'nothing' // it waits to connect again
+  if (upload.ended) return 'first-byte'
+  return upload.blocked ? 'taking' : 'upload'
+}
+
 /** Milliseconds that a turn may last without any progress. */
 export function limitOf(turn: Turn, limits: TimeLimits): number {
   switch (turn) {

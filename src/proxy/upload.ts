@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import { pairs } from './headers.ts'
+import { trailers } from './headers.ts'
 
 export interface UploadEvents {
   readonly onBytes: (bytes: Buffer) => void
@@ -17,6 +17,7 @@ export class Upload {
   readonly chunked: boolean
   readonly hasBody: boolean
   readonly #req: IncomingMessage
+  readonly #withheld: ReadonlySet<string>
   readonly #events: UploadEvents
   #to: ClientRequest | undefined
   /** What came and was not sent yet. */
@@ -32,7 +33,9 @@ export class Upload {
   /** All that was sent, as long as it is little and may be needed again. */
   #kept: Buffer[] | undefined
 
-  constructor(req: IncomingMessage, events: UploadEvents) {
+  /** @param withheld names of trailers that stay behind, in lower case */
+  constructor(req: IncomingMessage, withheld: ReadonlySet<string>, events: UploadEvents) {
+    this.#withheld = withheld
     this.#req = req
     this.#events = events
     this.chunked = req.headers['transfer-encoding'] !== undefined
@@ -47,6 +50,11 @@ export class Upload {
   /** It was read before anything of it was sent. */
   get wasHeld(): boolean {
     return this.#wasHeld
+  }
+
+  /** Names of fields that do not go on with it, in lower case. */
+  get withheld(): ReadonlySet<string> {
+    return this.#wasHeld ? new Set([...this.#withheld, 'expect']) : this.#withheld
   }
 
   /** It is read, and not sent. */
@@ -81,10 +89,6 @@ export class Upload {
     if (!this.hasBody) return
     this.#to = upstreamReq
     this.#kept = keep ? [] : undefined
-    upstreamReq.on('drain', () => {
-      this.#events.onTaken()
-      this.#req.resume()
-    })
     const held = this.#held
     this.#held = []
     this.#heldBytes = 0
@@ -152,12 +156,23 @@ export class Upload {
     this.#sentBytes += bytes.length
     if (this.#sentBytes > KEPT_BYTES) this.#kept = undefined
     this.#kept?.push(bytes)
-    return upstreamReq.write(bytes)
+    return upstreamReq.write(bytes, this.#onWritten)
+  }
+
+  // Not by 'drain': Node tells of none once the answer is whole, and an upload may go on behind an early one.
+  readonly #onWritten = (): void => {
+    const to = this.#to
+    if (to === undefined || to.writableLength >= to.writableHighWaterMark || !this.#req.isPaused()) return
+    this.#events.onTaken()
+    this.#req.resume()
   }
 
   #end(upstreamReq: ClientRequest): void {
     if (upstreamReq.destroyed) return
-    if (this.#req.rawTrailers.length > 0) upstreamReq.addTrailers(pairs(this.#req.rawTrailers))
+    if (this.#req.rawTrailers.length > 0) {
+      const { rawTrailers, headers } = this.#req
+      upstreamReq.addTrailers(trailers(rawTrailers, headers.connection, this.#withheld))
+    }
     upstreamReq.end()
   }
 }

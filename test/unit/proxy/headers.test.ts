@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { asObject, pairs, requestHeaders, requestIdOf, responseHeaders, traceIdOf } from '../../../src/proxy/headers.ts'
+import { requestHeaders, requestIdOf, responseHeaders, traceIdOf, trailers } from '../../../src/proxy/headers.ts'
 
 const NOTHING = new Set<string>()
 
@@ -132,29 +132,26 @@ describe('responseHeaders', () => {
   })
 })
 
-describe('pairs', () => {
-  it('makes pairs of names and values', () => {
-    expect(pairs(['a', '1', 'a', '2'])).toEqual([
-      ['a', '1'],
-      ['a', '2'],
+describe('trailers', () => {
+  it('go on as pairs, with their case, order and duplicates', () => {
+    expect(trailers(['X-Sum', '1', 'x-sum', '2'], undefined)).toEqual([
+      ['X-Sum', '1'],
+      ['x-sum', '2'],
     ])
-    expect(pairs([])).toEqual([])
-  })
-})
-
-describe('asObject', () => {
-  it('joins the values of one name, in whatever case, under its first spelling', () => {
-    const object = asObject(['X-A', '1', 'b', '2', 'x-a', '3', 'X-A', '4'])
-    expect(Object.entries(object)).toEqual([
-      ['X-A', ['1', '3', '4']],
-      ['b', '2'],
-    ])
+    expect(trailers([], undefined)).toEqual([])
   })
 
-  it('takes any name', () => {
-    const names = ['__proto__', 'constructor', 'toString']
-    expect(Object.entries(asObject(names.flatMap((name) => [name, '1', name, '2'])))).toEqual(
-      names.map((name) => [name, ['1', '2']]),
-    )
+  it.each(['Content-Length', 'Transfer-Encoding', 'host', 'Connection', 'TE', 'Upgrade', 'Keep-Alive'])(
+    'never frame, route or speak of a connection: %s',
+    (name) => {
+      expect(trailers([name, '1', 'X-Sum', '2'], undefined)).toEqual([['X-Sum', '2']])
+    },
+  )
+
+  it('stay behind where Connection names them, or the proxy keeps them', () => {
+    expect(trailers(['X-Sum', '1', 'X-Own', '2'], 'close, x-sum')).toEqual([['X-Own', '2']])
+    expect(trailers(['Authorization', '1', 'X-Own', '2'], undefined, new Set(['authorization']))).toEqual([
+      ['X-Own', '2'],
+    ])
   })
 })
