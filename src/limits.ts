@@ -18,7 +18,9 @@ export function createLimits({ timeouts, retries, models }: Pick<Config, 'timeou
   const times = [usual, ...special.values()].flatMap(({ time }) => [time.connectMs, time.firstByteMs, time.idleMs])
   return {
     of: (model) => (model === undefined ? undefined : special.get(model)) ?? usual,
-    retriesByModel: [...special.values()].some(({ retries: own }) => own.connect !== retries.connect),
+    retriesByModel: [...special.values()].some(
+      ({ retries: own }) => own.connect !== retries.connect || own.delayMs !== retries.delayMs,
+    ),
     shortestMs: Math.min(...times, timeouts.requestMs ?? Infinity),
   }
 }

@@ -121,7 +121,8 @@ export function matchEndpoint(target: string): Endpoint {
   return path.startsWith('/v1/') ? UNKNOWN_V1 : UNKNOWN
 }
 
-const ABSOLUTE = /^https?:\/\/[^/?#]*/i
+/** Ollama takes any scheme for its own. */
+const ABSOLUTE = /^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i
 
 /** The path of a request target, without authority and query, as it is spelled. */
 export function rawPathOf(target: string): string {

@@ -194,6 +194,7 @@ export class Forward {
 
   /** How often it may be tried again can depend on the model, which the body tells: then it is read first. */
   #onConnectFailed(again: (limits: RetryLimits) => void): void {
+    this.#noteProgress()
     const decide = () => again(this.#context.limits.of(this.model).retries)
     if (this.#context.limits.retriesByModel && runsModel(this.endpoint, this.method)) this.#hold(decide)
     else decide()

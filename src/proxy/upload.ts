@@ -111,7 +111,8 @@ export class Upload {
    * @returns whether it may, and all of it is there
    */
   takeBack(mayArriveTwice: boolean): boolean {
-    if (!this.hasBody) return mayArriveTwice
+    const hadAll = this.#ended && this.#sentBytes === 0 && this.#heldBytes === 0
+    if (!this.hasBody || hadAll) return mayArriveTwice
     if (this.#isLost || (this.#sentBytes > 0 && (!mayArriveTwice || this.#kept === undefined))) return false
     this.#to = undefined
     this.#held = [...(this.#kept ?? []), ...this.#held]
