@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Config, ReadFile } from './config.ts'
+import { sharedTokens } from './config/access.ts'
 import { readTls, type Tls } from './config/tls.ts'
 import { readTokensFile, type Token } from './config/tokens.ts'
 import { unreadable } from './config/wording.ts'
@@ -51,7 +52,7 @@ export function createReloader(
     const before = seen.get(source)
     if (state === before) return
     seen.set(source, state)
-    const problems = source.load((file) => {
+    const problems = load(source, (file) => {
       const one = texts.get(file) ?? { error: new Error('not read') }
       if ('error' in one) throw one.error
       return one.text
@@ -68,6 +69,16 @@ export function createReloader(
     states: () => sources.map((source) => ({ name: source.name, sound: !unsound.has(source) })),
     look,
     stop: () => clearInterval(timer),
+  }
+}
+
+/** What OpenSSL or another reader finds only when it takes the files over is a problem like any other. */
+function load(source: Source, read: ReadFile): readonly string[] {
+  try {
+    return source.load(read)
+  } catch (error) {
+    // Its message could quote what stands in the file.
+    return [`cannot be used (${error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'})`]
   }
 }
 
@@ -91,6 +102,8 @@ export function reloadable(
     const load = (read: ReadFile) => {
       const parsed = readTokensFile(tokensFile, read)
       if ('problems' in parsed) return parsed.problems
+      const problems = sharedTokens(parsed.value, fileTokens)
+      if (problems.length > 0) return problems
       setTokens([...fileTokens, ...parsed.value])
       return []
     }

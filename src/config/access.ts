@@ -48,7 +48,8 @@ export function readAccess(
   }
 }
 
-function sharedTokens(tokens: readonly Token[], fileTokens: readonly Token[]): string[] {
+/** What is wrong with a tokens file beside the config file's tokens. */
+export function sharedTokens(tokens: readonly Token[], fileTokens: readonly Token[]): string[] {
   return tokens.flatMap(({ name, sha256 }) => {
     const twin = fileTokens.find((token) => token.sha256 === sha256)
     return twin === undefined ? [] : [`${name} has the token of ${twin.name} in OLLASCOPE_CONFIG; write it once`]

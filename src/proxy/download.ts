@@ -93,7 +93,7 @@ export class Download {
     if (isLast) {
       if (from.rawTrailers.length > 0) res.addTrailers(trailers(from.rawTrailers, from.headers.connection))
       res.end(bytes)
-      linger(this.#req, this.#closes)
+      linger(this.#req, res, this.#closes)
     } else if (bytes === undefined) {
       res.flushHeaders()
     } else if (!res.write(bytes)) {

@@ -78,6 +78,7 @@ export class Forward {
       maySendAgain: () => this.#upload.takeBack(isIdempotent(this.method)),
     })
     res.on('close', () => this.#onClientClose())
+    res.on('socket', () => this.#noteProgress()) // pipelined: from now on it is its turn
     res.on('error', () => this.#dial.destroy()) // a failed write to the client: 'close' follows
     req.on('error', () => undefined) // the client went away while it sent: 'close' of the response follows
   }
@@ -256,7 +257,8 @@ export class Forward {
   #closes(): boolean {
     // Node drops what is pipelined behind an upgrade that it does not make, where that has a body.
     const drops = this.#req.headers.upgrade !== undefined && this.#upload.hasBody
-    const closes = this.#context.isDraining() || drops || (this.#download === undefined && !this.#req.complete)
+    const unread = this.#upload.hasBody && !this.#req.complete && this.#download === undefined
+    const closes = this.#context.isDraining() || drops || unread
     if (closes) this.#context.closing.add(this.socket)
     return closes
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 
 /** Header fields as they came: name, value, name, value. Case, order and duplicates are kept. */
 export type RawHeaders = readonly string[]
@@ -88,6 +89,11 @@ function endToEnd(
   }
   headers.push(REQUEST_ID, requestId)
   return headers
+}
+
+/** Whether a request's head announces a body. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || headers['content-length'] !== undefined
 }
 
 /** No transfer coding but chunked: any other could be read differently at the other end. RFC 9112, section 6.1. */

@@ -1,5 +1,6 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { hasBody } from './headers.ts'
 
 /** How long a client may pause in sending what nobody wants any more. */
 const IDLE_MS = 5000
@@ -11,8 +12,13 @@ const TOTAL_MS = 30_000
  * https://www.rfc-editor.org/rfc/rfc9112#section-9.6
  * @param closes whether the answer said that the connection ends
  */
-export function linger(req: IncomingMessage, closes: boolean): void {
-  if (req.complete) return
+export function linger(req: IncomingMessage, res: ServerResponse, closes: boolean): void {
+  if (req.complete || !hasBody(req)) return
+  // Pipelined, and not its turn yet: the connection is that of the answers before it.
+  if (res.socket === null && !res.writableFinished) {
+    res.once('socket', () => linger(req, res, closes))
+    return
+  }
   const { socket } = req
   const end = () => socket.destroy()
   const idle = setTimeout(end, IDLE_MS)

@@ -169,6 +169,10 @@ export function createProxy(options: ProxyOptions): Proxy {
     options.onExchange(answerRaw(socket, notImplemented('CONNECT'), req.method ?? 'CONNECT'))
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if ('secureConnecting' in socket && socket.secureConnecting) {
+      socket.destroy() // no TLS was agreed on: that is told as `onConnectionRefused`
+      return
+    }
     const forward = current.list.findLast((one) => one.socket === socket)
     const leftEarly = forward !== undefined && error.code === 'HPE_INVALID_EOF_STATE'
     if (leftEarly || error.code === 'ECONNRESET') socket.destroy()

@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import { trailers } from './headers.ts'
+import { hasBody, trailers } from './headers.ts'
 
 export interface UploadEvents {
   readonly onBytes: (bytes: Buffer) => void
@@ -39,7 +39,7 @@ export class Upload {
     this.#req = req
     this.#events = events
     this.chunked = req.headers['transfer-encoding'] !== undefined
-    this.hasBody = this.chunked || req.headers['content-length'] !== undefined
+    this.hasBody = hasBody(req)
   }
 
   /** All of it came. */
