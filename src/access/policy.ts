@@ -22,7 +22,11 @@ export function createPolicyCheck(policy: Policy): (asked: Asked, fields: Access
   return (asked, { overridesMethod }) => (!overridesMethod && serves(policy, asked) ? undefined : denial)
 }
 
+/** A path, or a whole URL as one sends it to a proxy; Ollama takes any scheme. */
+const PLAIN_FORM = /^(?:\/|https?:\/\/)/i
+
 function serves(policy: Policy, { method, target }: Asked): boolean {
+  if (!PLAIN_FORM.test(target)) return false
   const endpoint = matchEndpoint(target)
   const narrowest = narrowestPolicy(endpoint, method)
   return (narrowest === policy || narrowest === 'inference-only') && isSpelledAs(endpoint.label, rawPathOf(target))

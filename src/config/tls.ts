@@ -83,7 +83,8 @@ function textOf(path: string, readFile: ReadFile) {
 
 function certificateProblem(text: string): string | undefined {
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
-  const sound = blocks.length > 0 && blocks.every((block) => succeeds(() => new X509Certificate(block)))
+  // The first one is found by OpenSSL in the whole text, which may hold more than the blocks.
+  const sound = blocks.length > 0 && [text, ...blocks].every((part) => succeeds(() => new X509Certificate(part)))
   return sound
     ? undefined
     : 'no certificate in PEM; write the path of a file that begins with -----BEGIN CERTIFICATE-----'

@@ -22,7 +22,11 @@ export interface RunningApp {
 }
 
 /** The whole product in this process, on free ports, in front of the given upstream. */
-export async function startApp(upstreamPort: number, env: Record<string, string> = {}): Promise<RunningApp> {
+export async function startApp(
+  upstreamPort: number,
+  env: Record<string, string> = {},
+  maxConnections?: number,
+): Promise<RunningApp> {
   const config = loadConfig(
     {
       OLLASCOPE_UPSTREAM: `http://127.0.0.1:${upstreamPort}`,
@@ -55,7 +59,7 @@ export async function startApp(upstreamPort: number, env: Record<string, string>
     now: () => performance.now(),
     wallClock: Date.now,
     machineName: 'test-machine',
-    maxConnections: undefined,
+    maxConnections,
   })
   const { proxy, admin } = await app.start()
   const adminUrl = `http://127.0.0.1:${admin.port}`
