@@ -45,7 +45,8 @@ export function cutClient(req: IncomingMessage, res: ServerResponse): void {
   else res.once('socket', () => process.nextTick(() => cutClient(req, res)))
 }
 
-function reset(socket: Socket): void {
+/** Ends a connection at once, with nothing more of what was written to it. */
+export function reset(socket: Socket): void {
   // Under TLS an end without its closing alert says the same, and Node can reset no such socket.
   if ('encrypted' in socket) socket.destroy()
   else socket.resetAndDestroy()

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ErrorShape } from '../ollama/endpoints.ts'
 import type { Verdict } from '../ollama/outcome.ts'
-import { answerError, cutClient } from './answer.ts'
+import { answerError, cutClient, reset } from './answer.ts'
 import type { ProxyError } from './errors.ts'
 
 /** The client's side of an exchange: what it gets, and how that ends. */
@@ -72,7 +72,8 @@ export class Client {
   /** Ends the connection at once: it takes nothing. */
   drop(verdict: Verdict): void {
     this.#decide(verdict)
-    this.#req.socket.destroy()
+    // An ordinary end would leave to the kernel what the client does not take.
+    reset(this.#req.socket)
   }
 
   #decide(verdict: Verdict): void {

@@ -1,4 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
+import { Blocks } from './blocks.ts'
 import { hasBody, trailers } from './headers.ts'
 
 export interface UploadEvents {
@@ -21,8 +22,7 @@ export class Upload {
   readonly #events: UploadEvents
   #to: ClientRequest | undefined
   /** What came and was not sent yet. */
-  #held: Buffer[] = []
-  #heldBytes = 0
+  #held = new Blocks()
   #holding: { readonly maxBytes: number; readonly done: (whole: boolean) => void } | undefined
   #reading = false
   #wasHeld = false
@@ -81,7 +81,7 @@ export class Upload {
 
   /** What is held. */
   get held(): readonly Buffer[] {
-    return this.#held
+    return this.#held.all()
   }
 
   /** Sends what is held, then the rest as it comes. @param keep so that a little body can be sent again */
@@ -89,9 +89,8 @@ export class Upload {
     if (!this.hasBody) return
     this.#to = upstreamReq
     this.#kept = keep ? [] : undefined
-    const held = this.#held
-    this.#held = []
-    this.#heldBytes = 0
+    const held = this.#held.all()
+    this.#held = new Blocks()
     for (const bytes of held) this.#write(upstreamReq, bytes)
     if (this.#ended) {
       this.#end(upstreamReq)
@@ -111,12 +110,13 @@ export class Upload {
    * @returns whether it may, and all of it is there
    */
   takeBack(mayArriveTwice: boolean): boolean {
-    const hadAll = this.#ended && this.#sentBytes === 0 && this.#heldBytes === 0
+    const hadAll = this.#ended && this.#sentBytes === 0 && this.#held.length === 0
     if (!this.hasBody || hadAll) return mayArriveTwice
     if (this.#isLost || (this.#sentBytes > 0 && (!mayArriveTwice || this.#kept === undefined))) return false
     this.#to = undefined
-    this.#held = [...(this.#kept ?? []), ...this.#held]
-    this.#heldBytes = this.#held.reduce((sum, { length }) => sum + length, 0)
+    const all = [...(this.#kept ?? []), ...this.#held.all()]
+    this.#held = new Blocks()
+    for (const bytes of all) this.#held.push(bytes)
     this.#sentBytes = 0
     return true
   }
@@ -141,8 +141,7 @@ export class Upload {
 
   #hold(bytes: Buffer): void {
     this.#held.push(bytes)
-    this.#heldBytes += bytes.length
-    if (this.#heldBytes <= (this.#holding?.maxBytes ?? 0)) return
+    if (this.#held.length <= (this.#holding?.maxBytes ?? 0)) return
     this.#req.pause()
     this.#release(false)
   }

@@ -8,10 +8,25 @@ export async function getJson(base: string, path: string, signal: AbortSignal): 
     throw new Error(`${path} is answered ${response.status}`)
   }
   try {
-    return await response.json()
+    return JSON.parse(await textOf(response, path)) as unknown
   } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
     throw new Error(`${path}: the answer is no JSON`, { cause: error })
   }
+}
+
+/** A list of models is some hundred bytes for each. */
+const MAX_BYTES = 16 * 1024 * 1024
+
+async function textOf({ body }: Response, path: string): Promise<string> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const bytes of (body ?? []) as AsyncIterable<Uint8Array>) {
+    length += bytes.length
+    if (length > MAX_BYTES) throw new Error(`${path}: the answer is longer than ${MAX_BYTES / 1024 ** 2} MiB`)
+    parts.push(bytes)
+  }
+  return Buffer.concat(parts).toString()
 }
 
 function reasonOf(error: unknown): string {
