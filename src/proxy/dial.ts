@@ -133,7 +133,8 @@ export class Dial {
       this.#stale = 'failure' // until it is answered
       this.#try(true)
     } else {
-      this.#end(failure)
+      // Of a connection that was there, running out of time is an end like any other.
+      this.#end(failure.code === 'ETIMEDOUT' ? { ...failure, code: 'ECONNRESET' } : failure)
     }
   }
 

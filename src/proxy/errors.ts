@@ -113,6 +113,12 @@ export function stalledUpload(afterMs: number): ProxyError {
   return proxyError(408, 'timeout', 'upload_timeout', message)
 }
 
+/** The client sends its body for longer than a whole exchange may take. */
+export function longUpload(afterMs: number): ProxyError {
+  const message = `the request's body was not through within ${seconds(afterMs)}, as OLLASCOPE_REQUEST_TIMEOUT wants it`
+  return proxyError(408, 'timeout', 'upload_timeout', message)
+}
+
 /** The body would have to be held to be judged, and is too large for that. */
 export function bodyTooLarge(limit: number): ProxyError {
   const message = `the body is larger than the ${limit / 1024 ** 2} MiB that can be checked against OLLASCOPE_MAX_CONTEXT_LENGTH and OLLASCOPE_STREAMING`

@@ -1,5 +1,5 @@
 import type { Verdict } from '../ollama/outcome.ts'
-import { noAnswer, notTaken, stalledUpload, tookTooLong, type ProxyError } from './errors.ts'
+import { longUpload, noAnswer, notTaken, stalledUpload, tookTooLong, type ProxyError } from './errors.ts'
 import { limitOf, type TimeLimits, type Turn } from './turn.ts'
 
 /** Where an exchange stands in time. Milliseconds. */
@@ -49,7 +49,7 @@ export function overdue(waiting: Waiting, limits: TimeLimits, where: string): Ru
     }
   }
   if (requestMs === undefined || ageMs < requestMs) return undefined
-  const error = turn === 'upload' ? stalledUpload(requestMs) : tookTooLong(requestMs)
+  const error = turn === 'upload' ? longUpload(requestMs) : tookTooLong(requestMs)
   if (!answered) return { kind: 'refuse', error }
   return { kind: turn === 'reading' ? 'drop' : 'cut', verdict: error.verdict }
 }
