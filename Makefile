@@ -4,6 +4,7 @@
 
 INSTALLED := node_modules/.package-lock.json
 NODE := node_modules/node/bin/node
+TEST_DEPS := prometheus python3-prometheus-client varnish nginx-light slowhttptest wrk
 SOURCES := $(shell find src -name '*.ts')
 
 help: ## list these targets
@@ -32,7 +33,10 @@ test: build ## every test that can run here; REQUIRE_ALL_TESTS=1 forbids to skip
 
 test-deps: ## install what the tests need beside npm's packages (Debian, as root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus python3-prometheus-client
+	@# The tests start what they need themselves: no package starts a service here.
+	@policy=/usr/sbin/policy-rc.d; \
+	  [ -e $$policy ] || { trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; }; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TEST_DEPS)
 
 lint: $(INSTALLED) ## types, lint rules, format, direction of imports, unused code
 	@npm run --silent check

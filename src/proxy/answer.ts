@@ -25,7 +25,7 @@ export function answerError(
   // The reason is given: where the upstream's was refused, Node still has it.
   res.writeHead(error.status, STATUS_CODES[error.status] ?? '', headers)
   res.end(body)
-  linger(req, res, closes)
+  linger(req, res, closes || !res.shouldKeepAlive)
   return req.method === 'HEAD' ? 0 : body.length
 }
 

@@ -8,6 +8,8 @@ export interface DownloadEvents {
   readonly onBytes: (chunks: readonly Buffer[], bytes: number) => void
   /** The client took what waited for it. */
   readonly onTaken: () => void
+  /** The client left behind its answer, while it still sent. */
+  readonly onLeft: () => void
   /** The upstream's answer has no end. */
   readonly onCut: () => void
   /** The proxy itself failed. */
@@ -93,7 +95,7 @@ export class Download {
     if (isLast) {
       if (from.rawTrailers.length > 0) res.addTrailers(trailers(from.rawTrailers, from.headers.connection))
       res.end(bytes)
-      linger(this.#req, res, this.#closes)
+      linger(this.#req, res, this.#closes || !res.shouldKeepAlive, this.#events.onLeft)
     } else if (bytes === undefined) {
       res.flushHeaders()
     } else if (!res.write(bytes)) {

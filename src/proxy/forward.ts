@@ -234,6 +234,7 @@ export class Forward {
     const download = new Download(upstreamRes, this.#req, this.#res, {
       onBytes: (chunks, bytes) => this.#onDownload(chunks, bytes),
       onTaken: () => this.#noteProgress(),
+      onLeft: () => this.#dial.destroy(),
       onCut: () => this.#onCut(),
       onError: (error) => this.fail(error),
     })

@@ -10,13 +10,19 @@ const TOTAL_MS = 30_000
 /**
  * Answered before the body was through: the rest is read, since closing at once would destroy the answer on its way.
  * https://www.rfc-editor.org/rfc/rfc9112#section-9.6
- * @param closes whether the answer said that the connection ends
+ * @param closes whether the connection ends with the answer
+ * @param onLeft told where the connection ends before the body does; Node aborts no request that was answered
  */
-export function linger(req: IncomingMessage, res: ServerResponse, closes: boolean): void {
+export function linger(
+  req: IncomingMessage,
+  res: ServerResponse,
+  closes: boolean,
+  onLeft: () => void = () => undefined,
+): void {
   if (req.complete || !hasBody(req)) return
   // Pipelined, and not its turn yet: the connection is that of the answers before it.
   if (res.socket === null && !res.writableFinished) {
-    res.once('socket', () => linger(req, res, closes))
+    res.once('socket', () => linger(req, res, closes, onLeft))
     return
   }
   const { socket } = req
@@ -28,6 +34,11 @@ export function linger(req: IncomingMessage, res: ServerResponse, closes: boolea
   const stop = () => {
     clearTimeout(idle)
     clearTimeout(total)
+    socket.off('close', left)
+  }
+  const left = () => {
+    stop()
+    onLeft()
   }
   let isThrough = false
   if (closes) {
@@ -43,7 +54,7 @@ export function linger(req: IncomingMessage, res: ServerResponse, closes: boolea
     stop()
     if (closes) socket.destroySoon()
   })
-  socket.once('close', stop)
+  socket.once('close', left)
 }
 
 /** Ends a connection whose bytes are no HTTP, behind what was written to it. */

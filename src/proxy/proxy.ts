@@ -94,6 +94,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   const closing = new Closing()
   /** What came behind good requests and was none: it is refused when those are answered. */
   const refusedLater = new WeakMap<Socket, ProxyError>()
+  const latest = new WeakMap<Socket, IncomingMessage>()
   let draining = false
   let admittedCount = 0
   let onIdle: (() => void) | undefined
@@ -127,6 +128,7 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   function handle(req: IncomingMessage, res: ServerResponse): void {
     if (closing.has(req.socket)) return
+    latest.set(req.socket, req)
     const forward = new Forward(context, req, res)
     current.add(forward)
     try {
@@ -182,7 +184,8 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   function refuseMalformed(code: string | undefined, socket: Socket, forward: Forward | undefined): void {
     closing.add(socket)
-    if (!socket.writable) socket.destroy()
+    const answeredEarly = forward === undefined && latest.get(socket)?.complete === false
+    if (!socket.writable || answeredEarly) socket.destroy()
     else if (forward === undefined) options.onExchange(answerRaw(socket, malformedRequest(code), 'other'))
     else if (!forward.isRead) forward.refuse(malformedRequest(code))
     else if (code !== 'HPE_CLOSED_CONNECTION') refusedLater.set(socket, malformedRequest(code))

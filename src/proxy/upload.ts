@@ -127,7 +127,8 @@ export class Upload {
     this.#req.on('data', (bytes: Buffer) => {
       const to = this.#to
       if (to === undefined) this.#hold(bytes)
-      else if (to.destroyed) this.#isLost = true
+      // Node calls back for no write to a socket that is gone, though the request does not know yet.
+      else if (to.destroyed || to.socket?.destroyed === true) this.#isLost = true
       else if (!this.#write(to, bytes)) this.#req.pause()
       this.#events.onBytes(bytes)
     })

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { describeWith } from '../helpers/needs.ts'
 import { ended, NODE, ROOT, startProgram, startServe } from '../helpers/process.ts'
@@ -14,6 +15,8 @@ import { waitFor } from '../helpers/wait.ts'
  * fail, and why.
  */
 const FOLDER = join(ROOT, 'test/e2e/varnish')
+/** A client for what varnishtest's cannot do. */
+const HALF_CLOSE = fileURLToPath(new URL('./varnish/half-close.ts', import.meta.url))
 const LIMIT_SECONDS = '25'
 /** For those that are known to fail, which may mean that they wait in vain. */
 const SHORT_SECONDS = '8'
@@ -42,7 +45,11 @@ describeWith(['varnishtest'], 'varnishtest sees that', () => {
     onTestFinished(relay.close)
     const served = await startServe(relay.port, { env: { OLLASCOPE_ALLOWED_HOSTS: '*' } })
 
-    const macros = { upstream: folder, proxy: `127.0.0.1 ${served.proxyPort}`, port: served.proxyPort, node: NODE }
+    const macros = {
+      upstream: folder,
+      proxy: `127.0.0.1 ${served.proxyPort}`,
+      half_close: `${NODE} ${HALF_CLOSE} ${served.proxyPort}`,
+    }
     const defined = Object.entries(macros).flatMap(([name, value]) => ['-D', `${name}=${value}`])
     const { code, stdout } = await ended(
       startProgram('varnishtest', ['-t', script.fails ? SHORT_SECONDS : LIMIT_SECONDS, ...defined, script.path], {

@@ -2,9 +2,12 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { describe } from 'vitest'
 
-/** Whether a program is on the PATH. */
+/** Where Debian has its servers, which are not on everybody's PATH. */
+const SYSTEM = ['/usr/sbin', '/sbin']
+
+/** Whether a program is on the PATH, or where servers are. */
 function hasProgram(name: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+  return [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM].some((folder) => {
     try {
       accessSync(join(folder, name), constants.X_OK)
       return true
