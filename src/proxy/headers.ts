@@ -4,6 +4,9 @@ import type { IncomingMessage } from 'node:http'
 /** Header fields as they came: name, value, name, value. Case, order and duplicates are kept. */
 export type RawHeaders = readonly string[]
 
+/** Written, it sends a head alone, byte for byte: Node's `flushHeaders` encodes fields as UTF-8 that it read as bytes. */
+export const NOTHING = Buffer.alloc(0)
+
 export const REQUEST_ID = 'X-Request-ID'
 const REQUEST_ID_FORM = /^[A-Za-z0-9._-]{1,64}$/
 const TRACEPARENT_FORM = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
@@ -22,11 +25,11 @@ export function traceIdOf(value: string | string[] | undefined): string | undefi
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'upgrade'])
 /** What frames or routes the message stays, even where a Connection field names it: dropping it would smuggle. */
 const NEVER_NAMED = new Set(['content-length', 'transfer-encoding', 'host'])
-const NOTHING: ReadonlySet<string> = new Set()
+const NO_NAMES: ReadonlySet<string> = new Set()
 
 /** The names that a Connection field declares to be of this connection only, in lower case. */
 function namedByConnection(connection: string | undefined): ReadonlySet<string> {
-  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return NOTHING
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return NO_NAMES
   const names = connection
     .toLowerCase()
     .split(',')
@@ -67,7 +70,7 @@ export function responseHeaders(
   requestId: string,
   chunked: boolean,
 ): string[] {
-  return endToEnd(raw, connection, requestId, { isResponse: true, host: undefined, chunked, withheld: NOTHING })
+  return endToEnd(raw, connection, requestId, { isResponse: true, host: undefined, chunked, withheld: NO_NAMES })
 }
 
 function endToEnd(
@@ -109,7 +112,7 @@ export function isPlainCoding(coding: string | undefined): boolean {
 export function trailers(
   raw: RawHeaders,
   connection: string | undefined,
-  withheld: ReadonlySet<string> = NOTHING,
+  withheld: ReadonlySet<string> = NO_NAMES,
 ): [string, string][] {
   const named = namedByConnection(connection)
   const result: [string, string][] = []

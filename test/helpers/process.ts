@@ -50,7 +50,7 @@ export function builtProgram(): string {
 export function startProgram(program: string, args: readonly string[], options: StartOptions = {}): RunningProcess {
   const child = spawn(program, args, {
     cwd: options.cwd ?? ROOT,
-    env: { PATH: process.env.PATH ?? '', ...options.env },
+    env: { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin`, ...options.env }, // Debian's servers are there
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // a group of its own: what it starts can be killed with it
   })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { openRaw, parseMessage, type RawMessage } from '../helpers/raw.ts'
-import { answer, answerEach, parseRequests, settled, startPair, type Upstream } from '../helpers/upstream.ts'
+import { answer, answerEach, hasHead, parseRequests, settled, startPair, type Upstream } from '../helpers/upstream.ts'
 
 const MADE = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
@@ -199,5 +199,39 @@ describe('Host', () => {
     const env = { OLLASCOPE_UPSTREAM_HOST_HEADER: 'upstream' }
     const { sent, upstreamPort } = await exchange(request, answer('{}'), env)
     expect(named(sent, 'host')).toEqual([`Host: 127.0.0.1:${upstreamPort}`])
+  })
+})
+
+describe('bytes above ASCII in a field', () => {
+  const HIGH = Buffer.from('X-High: \xe9\xff\xc3\xa9\r\n', 'latin1')
+
+  it('pass where a head leaves alone, before its body', async () => {
+    const { app, upstream } = await startPair()
+    const client = openRaw(
+      app.proxyPort,
+      Buffer.concat([
+        Buffer.from('POST /api/create HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n'),
+        HIGH,
+        Buffer.from('\r\n'),
+      ]),
+    )
+    const connection = await upstream.next()
+    const head = await connection.until(hasHead)
+    connection.socket.write(
+      Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n'), HIGH, Buffer.from('\r\n')]),
+    )
+    const answered = await client.until(hasHead)
+    expect(head.includes(HIGH)).toBe(true)
+    expect(answered.includes(HIGH)).toBe(true)
+  })
+
+  it.each(['HEAD', 'GET'])('pass in an answer to %s that is whole at once', async (method) => {
+    const wire = Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n'), HIGH, Buffer.from('\r\n')])
+    const { app, upstream } = await startPair(
+      (connection) => void connection.until(hasHead).then(() => connection.socket.write(wire)),
+    )
+    const client = openRaw(app.proxyPort, `${method} /api/tags HTTP/1.1\r\nHost: x\r\n\r\n`)
+    expect((await client.until(hasHead)).includes(HIGH)).toBe(true)
+    expect(upstream.connections).toHaveLength(1)
   })
 })
