@@ -3,6 +3,7 @@ import type { ErrorShape } from '../ollama/endpoints.ts'
 import type { Verdict } from '../ollama/outcome.ts'
 import { answerError, cutClient, reset } from './answer.ts'
 import type { ProxyError } from './errors.ts'
+import { askForBody } from './interim.ts'
 
 /** The client's side of an exchange: what it gets, and how that ends. */
 export class Client {
@@ -52,7 +53,7 @@ export class Client {
 
   /** Asks for the body of a request that waits to be asked. */
   askForBody(): void {
-    if (this.#req.headers.expect !== undefined && this.#req.httpVersion !== '1.0') this.#res.writeContinue()
+    askForBody(this.#req, this.#res)
   }
 
   /** An answer of the proxy's own, or a cut where there is one already. @param closes whether the connection ends with it */

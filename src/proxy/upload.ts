@@ -100,7 +100,7 @@ export class Upload {
     if (this.#req.isPaused() && !upstreamReq.writableNeedDrain) this.#req.resume()
     // The head leaves with the first bytes of the body if they are here already, and alone if they are not.
     setImmediate(() => {
-      if (this.#sentBytes === 0 && !upstreamReq.destroyed) upstreamReq.write(NOTHING)
+      if (this.#sentBytes === 0 && !upstreamReq.destroyed && !upstreamReq.writableEnded) upstreamReq.write(NOTHING)
     })
   }
 

@@ -156,3 +156,34 @@ describe('connections', () => {
     await settled(app, 3)
   })
 })
+
+describe('interim answers to what is pipelined', () => {
+  it('stand before their own answer, or are left out, and never inside of it', async () => {
+    const { app, upstream } = await startPair()
+    const slow = GET.replace('/api/tags', '/api/slow')
+    const client = openRaw(app.proxyPort, slow + CLOSE)
+    const connections = [await upstream.next(), await upstream.next()]
+    await Promise.all(connections.map((connection) => connection.until(hasHead)))
+    const at = (path: string) => connections.find(({ received }) => received().includes(path))?.socket
+    at('/api/tags')?.end(
+      `HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n${answer('"second"').replace('\r\n', '\r\nConnection: close\r\n')}`,
+    )
+    // What came of it is there when another exchange, begun later, is over.
+    await openRaw(app.proxyPort, CLOSE.replace('/api/tags', '/api/other')).until(() => true)
+    const other = await upstream.next()
+    other.socket.write(answer('"other"'))
+    await app.receipts(1)
+    at('/api/slow')?.write(answer('"first"'))
+
+    const { bytes } = await client.ended
+    const heads = bytes.toString().match(/HTTP\/1\.1 \d+|"\w+"/g)
+    expect(heads?.filter((part) => part !== 'HTTP/1.1 103')).toEqual([
+      'HTTP/1.1 200',
+      '"first"',
+      'HTTP/1.1 200',
+      '"second"',
+    ])
+    expect(bytes.toString()).toMatch(/\r\n\r\n"second"$/)
+    expect(bytes.toString()).not.toMatch(/Content-Length: 8(?:\r\n.+)*\r\n\r\nHTTP/)
+  })
+})
