@@ -64,14 +64,25 @@ const ENDLESS = { 'no answer': ['', 'never'], 'stream held': [BEGUN, 'never'] } 
 export const ENDING_PLAYS = Object.keys(ENDING)
 export const ENDLESS_PLAYS = Object.keys(ENDLESS)
 
-const PLAYS = new Map<string, Play>(Object.entries({ ...ENDING, ...ENDLESS }))
+/** More than the buffers between an upstream and a client take. */
+const FLOOD_BYTES = 16 * 1024 * 1024
+const LARGE = {
+  flood: [whole('200 OK', ['Content-Type: application/octet-stream'], Buffer.alloc(FLOOD_BYTES)), 'fin'],
+} as const satisfies Record<string, Play>
+
+const PLAYS = new Map<string, Play>(Object.entries({ ...ENDING, ...ENDLESS, ...LARGE }))
+
+/** An upstream on a free port; see `stormBefore`. */
+export async function serveStorm(standInPort: number): Promise<RawServer> {
+  return serveRaw(stormBefore(standInPort))
+}
 
 /**
- * An upstream in front of the stand-in: a request that names a play gets that, and its connection ends with it; all
- * others go to the stand-in, and come back, as they are.
+ * Serves a connection in front of the stand-in: a request that names a play gets that, and its connection ends with it;
+ * all others go to the stand-in, and come back, as they are.
  */
-export async function serveStorm(standInPort: number): Promise<RawServer> {
-  return serveRaw((socket) => {
+export function stormBefore(standInPort: number): (socket: Socket) => void {
+  return (socket) => {
     let relay: Socket | undefined
     let played = false
     socket.on('data', (bytes: Buffer) => {
@@ -91,7 +102,7 @@ export async function serveStorm(standInPort: number): Promise<RawServer> {
       else relay?.end()
     })
     socket.on('close', () => relay?.destroy())
-  })
+  }
 }
 
 function playNamed(bytes: Buffer): string {

@@ -1,5 +1,4 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { queryObjects } from 'node:v8'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RequestObserver } from '../../src/ollama/request.ts'
@@ -8,107 +7,19 @@ import { Forward } from '../../src/proxy/forward.ts'
 import { Tap } from '../../src/proxy/tap.ts'
 import { startApp, type LogLine, type RunningApp } from '../helpers/app.ts'
 import { isFields } from '../helpers/json.ts'
-import { openRaw, parseMessage, type RawClient, type RawMessage } from '../helpers/raw.ts'
 import { readSamples, type Samples } from '../helpers/samples.ts'
 import { serveStandIn } from '../helpers/stand-in.ts'
 import { waitFor } from '../helpers/wait.ts'
-import { INFERENCE, planStorm, type Ask, type Goodbye, type Visit } from './storm-plan.ts'
+import { createSeen, rush, titleOf, visit, type Seen } from './storm-client.ts'
+import { INFERENCE, planStorm, type Visit } from './storm-plan.ts'
 import { serveStorm } from './storm-upstream.ts'
 
 /** Another storm: STORM_SEED=7 vitest run test/integration/storm.test.ts */
 const SEED = Number(process.env.STORM_SEED ?? 20261121)
 const VISITS = 2200
 const AT_ONCE = 200
-/** No storm takes so long, however slow the machine. */
-const HANGS_MS = 120_000
 /** Nobody listens there, and no free port is ever this one. */
 const NOBODY = 1
-
-interface Seen {
-  /** Requests that the proxy surely had whole heads of. */
-  readonly sure: Map<string, Ask>
-  /** Behind another one on their connection, which may have ended before them. */
-  readonly maybe: Map<string, Ask>
-  /** Answers that their clients got to the end. */
-  readonly answers: Map<string, { readonly status: number; readonly bytes: number }>
-  refused: number
-  cut: number
-}
-
-const LEAVE: Record<Goodbye, (socket: Socket) => void> = {
-  closes: (socket) => socket.destroy(),
-  // Behind the other side's end Node cannot reset any more, and would never close.
-  resets: (socket) => (socket.readableEnded ? socket.destroy() : socket.resetAndDestroy()),
-  'half-closes': (socket) => socket.end(),
-}
-
-/** Resolves when the bytes are with the kernel: false where the connection was over. */
-function write({ socket }: RawClient, bytes: Buffer): Promise<boolean> {
-  return new Promise((resolve) => socket.write(bytes, (error) => resolve(!error)))
-}
-
-/** The final answer where it is whole. */
-function wholeAnswer(bytes: Buffer, method: string): RawMessage | undefined {
-  if (/^HTTP\/1\.1 1\d\d /.test(bytes.toString('latin1', 0, 20))) {
-    const end = bytes.indexOf('\r\n\r\n')
-    return end === -1 ? undefined : wholeAnswer(bytes.subarray(end + 4), method)
-  }
-  if (!bytes.includes('\r\n\r\n')) return undefined
-  const message = parseMessage(bytes, method === 'HEAD')
-  return message.complete ? message : undefined
-}
-
-/** Whether the connection goes on. */
-async function readAnswer(client: RawClient, from: number, ask: Ask, seen: Seen): Promise<boolean> {
-  const whole = (bytes: Buffer) => wholeAnswer(bytes.subarray(from), ask.method)
-  const { end } = await Promise.race([
-    client.ended,
-    client
-      .until((bytes) => !ask.last && whole(bytes) !== undefined)
-      .then(
-        () => ({ end: 'fin' }),
-        () => client.ended,
-      ),
-  ])
-  const answer = end === 'fin' ? whole(client.received()) : undefined
-  if (answer === undefined) return false
-  seen.answers.set(ask.id, { status: Number(answer.startLine.slice(9, 12)), bytes: answer.body.length })
-  return !answer.headers.some(([name, value]) => name.toLowerCase() === 'connection' && value === 'close')
-}
-
-async function sendAll(client: RawClient, { asks, pipelined, leaves }: Visit, seen: Seen): Promise<void> {
-  for (const [index, ask] of asks.entries()) {
-    const share = ask.last && leaves !== undefined ? leaves.sent : 1
-    const body = ask.body.subarray(0, Math.floor(share * ask.body.length))
-    const from = client.received().length
-    if (!(await write(client, Buffer.concat([Buffer.from(ask.head, 'latin1'), body])))) return
-    const known = pipelined && index > 0 ? seen.maybe : seen.sure
-    known.set(ask.id, ask)
-    if (pipelined || (ask.last && leaves !== undefined)) continue
-    if (!(await readAnswer(client, from, ask, seen))) return
-  }
-}
-
-async function visit(plan: Visit, port: number, seen: Seen): Promise<void> {
-  const client = openRaw(port)
-  if (plan.malformed !== undefined) {
-    await write(client, Buffer.from(plan.malformed.text, 'latin1'))
-    if (plan.malformed.kind === 'refused') seen.refused++
-    else {
-      seen.cut++
-      client.socket.destroy()
-    }
-  }
-  await sendAll(client, plan, seen)
-  const { leaves } = plan
-  if (leaves !== undefined) {
-    const stays = await client.until((bytes) => bytes.length >= leaves.got).catch(() => undefined)
-    // Node never says that a socket is closed which is reset while it ends.
-    if (stays !== undefined) LEAVE[leaves.how](client.socket)
-  }
-  // What could go on is over, too: the last request of each connection says that it is the last.
-  await client.ended
-}
 
 interface Aftermath {
   readonly app: RunningApp
@@ -311,30 +222,11 @@ async function survive(upstream: Visit['upstream'], cleanUps: (() => Promise<voi
   return { app, seen, receipts, text, samples: readSamples(text) }
 }
 
-function createSeen(): Seen {
-  return { sure: new Map(), maybe: new Map(), answers: new Map(), refused: 0, cut: 0 }
-}
-
 async function storm(app: RunningApp, upstream: Visit['upstream'], seed: number, seen: Seen): Promise<void> {
   const visits = planStorm(seed, VISITS)
     .filter((one) => one.upstream === upstream)
-    .values()
-  const under = new Set<Visit>()
-  const worker = async () => {
-    for (const one of visits) {
-      under.add(one)
-      await visit(one, app.proxyPort, seen)
-      under.delete(one)
-    }
-  }
-  const workers = Promise.all(Array.from({ length: AT_ONCE }, worker))
-  await Promise.race([workers, waitFor('all clients to be done', () => under.size === 0, HANGS_MS)]).catch(
-    (cause: unknown) => {
-      const stuck = [...under].map(({ asks, leaves }) => [asks.map(({ id, title }) => `${id} (${title})`), leaves])
-      throw new Error(`connections that do not end: ${JSON.stringify(stuck)}`, { cause })
-    },
-  )
-  await workers
+    .map((one) => ({ title: titleOf(one), run: () => visit(one, app.proxyPort, seen) }))
+  await rush(visits, AT_ONCE)
 }
 
 /** Waits until all are over. @returns the scrape after that */
