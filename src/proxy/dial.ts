@@ -96,6 +96,7 @@ export class Dial {
     this.#request = request
     this.#connected = false
     request.on('socket', (socket) => {
+      socket.setDefaultEncoding('latin1') // Node sends a head alone in it, and a field's characters are its bytes
       this.#socket = socket
       this.#bytesReadBefore = socket.bytesRead
       if (socket.connecting) socket.once('connect', () => this.#onConnected(request))

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answersChunked } from './answer.ts'
 import { linger } from './linger.ts'
-import { isPlainCoding, NOTHING, responseHeaders, trailers } from './headers.ts'
+import { isPlainCoding, responseHeaders, trailers } from './headers.ts'
 
 export interface DownloadEvents {
   /** What came in one tick, when it has left for the client. */
@@ -97,7 +97,7 @@ export class Download {
       res.end(bytes)
       linger(this.#req, res, this.#closes || !res.shouldKeepAlive, this.#events.onLeft)
     } else if (bytes === undefined) {
-      res.write(NOTHING)
+      res.flushHeaders()
     } else if (!res.write(bytes)) {
       from.pause()
     }

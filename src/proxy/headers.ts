@@ -4,9 +4,6 @@ import type { IncomingMessage } from 'node:http'
 /** Header fields as they came: name, value, name, value. Case, order and duplicates are kept. */
 export type RawHeaders = readonly string[]
 
-/** Written, it sends a head alone, byte for byte: Node's `flushHeaders` encodes fields as UTF-8 that it read as bytes. */
-export const NOTHING = Buffer.alloc(0)
-
 export const REQUEST_ID = 'X-Request-ID'
 const REQUEST_ID_FORM = /^[A-Za-z0-9._-]{1,64}$/
 const TRACEPARENT_FORM = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/

@@ -93,7 +93,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   const { limits } = options
   const closing = new Closing()
   /** What came behind good requests and was none: it is refused when those are answered. */
-  const refusedLater = new WeakMap<Socket, ProxyError>()
+  const refusedLater = new WeakMap<Socket, { readonly error: ProxyError; readonly method: string }>()
   const latest = new WeakMap<Socket, IncomingMessage>()
   let draining = false
   let admittedCount = 0
@@ -129,6 +129,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   function handle(req: IncomingMessage, res: ServerResponse): void {
     if (closing.has(req.socket)) return
     latest.set(req.socket, req)
+    req.socket.setDefaultEncoding('latin1') // Node sends a head alone in it, and a field's characters are its bytes
     const forward = new Forward(context, req, res)
     current.add(forward)
     try {
@@ -168,7 +169,12 @@ export function createProxy(options: ProxyOptions): Proxy {
   server.on('checkContinue', handle)
   server.on('checkExpectation', handle)
   server.on('connect', (req: IncomingMessage, socket: Socket) => {
-    options.onExchange(answerRaw(socket, notImplemented('CONNECT'), req.method ?? 'CONNECT'))
+    socket.once('end', () => socket.destroy()) // Node has let go of the connection
+    socket.resume()
+    closing.add(socket)
+    const refusal = { error: notImplemented('CONNECT'), method: req.method ?? 'CONNECT' }
+    if (current.list.some((one) => one.socket === socket)) refusedLater.set(socket, refusal)
+    else options.onExchange(answerRaw(socket, refusal.error, refusal.method))
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if ('secureConnecting' in socket && socket.secureConnecting) {
@@ -188,14 +194,15 @@ export function createProxy(options: ProxyOptions): Proxy {
     if (!socket.writable || answeredEarly) socket.destroy()
     else if (forward === undefined) options.onExchange(answerRaw(socket, malformedRequest(code), 'other'))
     else if (!forward.isRead) forward.refuse(malformedRequest(code))
-    else if (code !== 'HPE_CLOSED_CONNECTION') refusedLater.set(socket, malformedRequest(code))
+    else if (code !== 'HPE_CLOSED_CONNECTION')
+      refusedLater.set(socket, { error: malformedRequest(code), method: 'other' })
   }
 
   function refuseWhatCameBehind(socket: Socket): void {
-    const error = refusedLater.get(socket)
-    if (error === undefined || !socket.writable || current.list.some((one) => one.socket === socket)) return
+    const refusal = refusedLater.get(socket)
+    if (refusal === undefined || !socket.writable || current.list.some((one) => one.socket === socket)) return
     refusedLater.delete(socket)
-    options.onExchange(answerRaw(socket, error, 'other'))
+    options.onExchange(answerRaw(socket, refusal.error, refusal.method))
   }
 
   const sweep = setInterval(() => {

@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Blocks } from './blocks.ts'
-import { hasBody, NOTHING, trailers } from './headers.ts'
+import { hasBody, trailers } from './headers.ts'
 
 export interface UploadEvents {
   readonly onBytes: (bytes: Buffer) => void
@@ -100,7 +100,7 @@ export class Upload {
     if (this.#req.isPaused() && !upstreamReq.writableNeedDrain) this.#req.resume()
     // The head leaves with the first bytes of the body if they are here already, and alone if they are not.
     setImmediate(() => {
-      if (this.#sentBytes === 0 && !upstreamReq.destroyed && !upstreamReq.writableEnded) upstreamReq.write(NOTHING)
+      if (this.#sentBytes === 0 && !upstreamReq.destroyed) upstreamReq.flushHeaders()
     })
   }
 

@@ -205,25 +205,28 @@ describe('Host', () => {
 describe('bytes above ASCII in a field', () => {
   const HIGH = Buffer.from('X-High: \xe9\xff\xc3\xa9\r\n', 'latin1')
 
-  it('pass where a head leaves alone, before its body', async () => {
-    const { app, upstream } = await startPair()
-    const client = openRaw(
-      app.proxyPort,
-      Buffer.concat([
-        Buffer.from('POST /api/create HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n'),
-        HIGH,
-        Buffer.from('\r\n'),
-      ]),
-    )
-    const connection = await upstream.next()
-    const head = await connection.until(hasHead)
-    connection.socket.write(
-      Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n'), HIGH, Buffer.from('\r\n')]),
-    )
-    const answered = await client.until(hasHead)
-    expect(head.includes(HIGH)).toBe(true)
-    expect(answered.includes(HIGH)).toBe(true)
-  })
+  it.each(['', 'Expect: 100-continue\r\n'])(
+    'pass where a head leaves alone, before its body (%j)',
+    async (expect100) => {
+      const { app, upstream } = await startPair()
+      const client = openRaw(
+        app.proxyPort,
+        Buffer.concat([
+          Buffer.from('POST /api/create HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n' + expect100),
+          HIGH,
+          Buffer.from('\r\n'),
+        ]),
+      )
+      const connection = await upstream.next()
+      const head = await connection.until(hasHead)
+      connection.socket.write(
+        Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n'), HIGH, Buffer.from('\r\n')]),
+      )
+      const answered = await client.until(hasHead)
+      expect(head.includes(HIGH)).toBe(true)
+      expect(answered.includes(HIGH)).toBe(true)
+    },
+  )
 
   it.each(['HEAD', 'GET'])('pass in an answer to %s that is whole at once', async (method) => {
     const wire = Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n'), HIGH, Buffer.from('\r\n')])

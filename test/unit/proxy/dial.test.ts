@@ -10,7 +10,11 @@ afterEach(() => {
 })
 
 class FakeRequest extends EventEmitter {
-  readonly socket = Object.assign(new EventEmitter(), { connecting: true, bytesRead: 1000 })
+  readonly socket = Object.assign(new EventEmitter(), {
+    connecting: true,
+    bytesRead: 1000,
+    setDefaultEncoding: () => undefined,
+  })
   readonly reusedSocket: boolean
   destroyed = false
 
