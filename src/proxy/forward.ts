@@ -77,7 +77,7 @@ export class Forward {
       onConnectFailed: (again) => this.#onConnectFailed(again),
       maySendAgain: () => this.#upload.takeBack(isIdempotent(this.method)),
     })
-    res.on('close', () => this.#onClientClose())
+    res.on('close', () => this.leave())
     res.on('socket', () => this.#noteProgress()) // pipelined: from now on it is its turn
     res.on('error', () => this.#dial.destroy()) // a failed write to the client: 'close' follows
     req.on('error', () => undefined) // the client went away while it sent: 'close' of the response follows
@@ -133,7 +133,7 @@ export class Forward {
     if (this.#settled || this.#client.decided) return
     this.#noteProgress()
     this.#dial.destroy()
-    this.#client.refuse(error, this.endpoint.errorShape, this.requestId, this.#closes())
+    this.#client.refuse(error, this.endpoint.errorShape, this.requestId, this.#closes(error.isFraming))
   }
 
   /** The proxy itself failed. */
@@ -255,11 +255,11 @@ export class Forward {
   }
 
   /** Whether the client's connection ends with this answer; then nothing more that comes on it is a request. */
-  #closes(): boolean {
+  #closes(isUnclear = false): boolean {
     // Node drops what is pipelined behind an upgrade that it does not make, where that has a body.
     const drops = this.#req.headers.upgrade !== undefined && this.#upload.hasBody
     const unread = this.#upload.hasBody && !this.#req.complete && this.#download === undefined
-    const closes = this.#context.isDraining() || drops || unread
+    const closes = this.#context.isDraining() || drops || unread || isUnclear
     if (closes) this.#context.closing.add(this.socket)
     return closes
   }
@@ -276,7 +276,8 @@ export class Forward {
     this.#client.cutOff()
   }
 
-  #onClientClose(): void {
+  /** The client's answer, or its connection, is over. */
+  leave(): void {
     if (this.#settled) return
     this.#settled = true
     const { left } = this.#client

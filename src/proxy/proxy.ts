@@ -169,7 +169,9 @@ export function createProxy(options: ProxyOptions): Proxy {
   server.on('checkContinue', handle)
   server.on('checkExpectation', handle)
   server.on('connect', (req: IncomingMessage, socket: Socket) => {
-    socket.once('end', () => socket.destroy()) // Node has let go of the connection
+    // Node has let go of the connection, and tells what is under way on it nothing more.
+    socket.once('end', () => socket.destroy())
+    socket.once('close', () => current.list.filter((one) => one.socket === socket).forEach((one) => one.leave()))
     socket.resume()
     closing.add(socket)
     const refusal = { error: notImplemented('CONNECT'), method: req.method ?? 'CONNECT' }

@@ -138,3 +138,29 @@ describe('a body where none is usual is framed as it came', () => {
     await settled(app, 1)
   })
 })
+
+describe('CONNECT behind requests that are under way', () => {
+  const pipelined = `${request('GET /api/tags HTTP/1.1', 'Host: x')}${request('GET /api/ps HTTP/1.1', 'Host: x')}`
+  const connecting = request('CONNECT example.invalid:443 HTTP/1.1', 'Host: x')
+
+  it('is refused when they are answered', async () => {
+    const { app, upstream } = await startPair()
+    const client = openRaw(app.proxyPort, pipelined + connecting)
+    for (const connection of [await upstream.next(), await upstream.next()]) {
+      await connection.until((bytes) => parseRequests(bytes).length === 1)
+      connection.socket.write(answer('{}'))
+    }
+    const { bytes } = await client.ended
+    expect(bytes.toString().match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 501'])
+    expect(await settled(app, 3)).toMatchObject([{ status: 200 }, { status: 200 }, { status: 501 }])
+  })
+
+  it('does not hide that their client has left', async () => {
+    const { app, upstream } = await startPair()
+    const client = openRaw(app.proxyPort, pipelined + connecting)
+    const connections = [await upstream.next(), await upstream.next()]
+    client.socket.destroy()
+    await Promise.all(connections.map((connection) => connection.left))
+    expect(await settled(app, 2)).toMatchObject([{ outcome: 'client_abort' }, { outcome: 'client_abort' }])
+  })
+})
