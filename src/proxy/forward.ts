@@ -83,9 +83,9 @@ export class Forward {
     req.on('error', () => undefined) // the client went away while it sent: 'close' of the response follows
   }
 
-  /** The whole request came. */
-  get isRead(): boolean {
-    return this.#req.complete
+  /** The connection took what waited for it, and Node does not tell. */
+  drained(): void {
+    this.#res.emit('drain')
   }
 
   /** The full name of the model that it runs, once its whole body is known. */

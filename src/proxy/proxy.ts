@@ -171,11 +171,13 @@ export function createProxy(options: ProxyOptions): Proxy {
   server.on('connect', (req: IncomingMessage, socket: Socket) => {
     // Node has let go of the connection, and tells what is under way on it nothing more.
     socket.once('end', () => socket.destroy())
-    socket.once('close', () => current.list.filter((one) => one.socket === socket).forEach((one) => one.leave()))
+    const onIt = () => current.list.filter((one) => one.socket === socket)
+    socket.once('close', () => onIt().forEach((one) => one.leave()))
+    socket.on('drain', () => onIt().forEach((one) => one.drained()))
     socket.resume()
     closing.add(socket)
     const refusal = { error: notImplemented('CONNECT'), method: req.method ?? 'CONNECT' }
-    if (current.list.some((one) => one.socket === socket)) refusedLater.set(socket, refusal)
+    if (onIt().length > 0) refusedLater.set(socket, refusal)
     else options.onExchange(answerRaw(socket, refusal.error, refusal.method))
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -192,10 +194,10 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   function refuseMalformed(code: string | undefined, socket: Socket, forward: Forward | undefined): void {
     closing.add(socket)
-    const answeredEarly = forward === undefined && latest.get(socket)?.complete === false
-    if (!socket.writable || answeredEarly) socket.destroy()
+    const isRead = latest.get(socket)?.complete !== false
+    if (!socket.writable || (forward === undefined && !isRead)) socket.destroy()
     else if (forward === undefined) options.onExchange(answerRaw(socket, malformedRequest(code), 'other'))
-    else if (!forward.isRead) forward.refuse(malformedRequest(code))
+    else if (!isRead) forward.refuse(malformedRequest(code))
     else if (code !== 'HPE_CLOSED_CONNECTION')
       refusedLater.set(socket, { error: malformedRequest(code), method: 'other' })
   }

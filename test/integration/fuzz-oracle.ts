@@ -27,15 +27,12 @@ export function readConnection(bytes: Buffer, unharmed = 0): Spoken {
     // What follows an Upgrade may be the other protocol's, and Node's parser finds nothing wrong with it.
     const upgrade = all.findIndex(({ fields }) => valuesOf(fields, 'upgrade').length > 0)
     const rest = bytes.toString('latin1', at)
-    // Node hands the connection over with a CONNECT, whatever is under way on it.
-    const isHandedOver = all.at(-1)?.method === 'CONNECT' || rest.includes('CONNECT ')
-    const answered = isHandedOver ? 0 : requests.length
     // A head without an end may be waited for.
     const isBroken = kind === 'broken' && (message !== undefined || /\n\r?\n/.test(rest))
     return {
       requests,
       tail: { kind, why, message, maybeHead: /^\s*HEAD\b/.test(rest) },
-      owed: upgrade === -1 ? answered : Math.min(upgrade < unharmed ? upgrade + 1 : upgrade, answered),
+      owed: upgrade === -1 ? requests.length : Math.min(upgrade < unharmed ? upgrade + 1 : upgrade, requests.length),
       mustClose: upgrade === -1 && (isBroken || why === 'closes'),
     }
   }
