@@ -114,6 +114,6 @@ describe('rawPathOf', () => {
     ['/a#b?c#d', '/a#b'],
     ['HTTP://me@host:1/A%61?b', '/A%61'],
     ['http://host', '/'],
-    ['ftp://host/a', 'ftp://host/a'],
+    ['ftp://host/a', '/a'],
   ])('of %j is %j', (target, path) => expect(rawPathOf(target)).toBe(path))
 })
