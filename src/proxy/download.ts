@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answersChunked } from './answer.ts'
 import { linger } from './linger.ts'
-import { isPlainCoding, responseHeaders, trailers } from './headers.ts'
+import { hasBody, isPlainCoding, responseHeaders, trailers } from './headers.ts'
 
 export interface DownloadEvents {
   /** What came in one tick, when it has left for the client. */
@@ -94,6 +94,8 @@ export class Download {
     const isLast = from.complete && from.readableLength === 0
     if (isLast) {
       if (from.rawTrailers.length > 0) res.addTrailers(trailers(from.rawTrailers, from.headers.connection))
+      // Behind an answer Node drops what it holds of a body, and then says that the body has ended.
+      if (hasBody(this.#req)) while (this.#req.read() !== null);
       res.end(bytes)
       linger(this.#req, res, this.#closes || !res.shouldKeepAlive, this.#events.onLeft)
     } else if (bytes === undefined) {

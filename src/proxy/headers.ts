@@ -98,7 +98,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 
 /** No transfer coding but chunked: any other could be read differently at the other end. RFC 9112, section 6.1. */
 export function isPlainCoding(coding: string | undefined): boolean {
-  return coding === undefined || coding.trim().toLowerCase() === 'chunked'
+  return coding === undefined || coding.toLowerCase() === 'chunked'
 }
 
 /**
@@ -116,7 +116,8 @@ export function trailers(
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? ''
     const lower = name.toLowerCase()
-    if (HOP_BY_HOP.has(lower) || NEVER_NAMED.has(lower) || named.has(lower) || withheld.has(lower)) continue
+    if (lower === 'x-request-id' || HOP_BY_HOP.has(lower) || NEVER_NAMED.has(lower)) continue
+    if (named.has(lower) || withheld.has(lower)) continue
     result.push([name, raw[i + 1] ?? ''])
   }
   return result

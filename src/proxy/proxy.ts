@@ -170,6 +170,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   server.on('checkExpectation', handle)
   server.on('connect', (req: IncomingMessage, socket: Socket) => {
     // Node has let go of the connection, and tells what is under way on it nothing more.
+    socket.on('error', () => socket.destroy())
     socket.once('end', () => socket.destroy())
     const onIt = () => current.list.filter((one) => one.socket === socket)
     socket.once('close', () => onIt().forEach((one) => one.leave()))

@@ -172,7 +172,12 @@ export class Upload {
     if (upstreamReq.destroyed) return
     if (this.#req.rawTrailers.length > 0) {
       const { rawTrailers, headers } = this.#req
-      upstreamReq.addTrailers(trailers(rawTrailers, headers.connection, this.#withheld))
+      try {
+        upstreamReq.addTrailers(trailers(rawTrailers, headers.connection, this.#withheld))
+      } catch (error) {
+        upstreamReq.destroy(error instanceof Error ? error : new Error(String(error)))
+        return
+      }
     }
     upstreamReq.end()
   }

@@ -5,6 +5,7 @@ import {
   answer,
   answerEach,
   chunk,
+  hasHead,
   holds,
   parseRequests,
   post,
@@ -105,6 +106,25 @@ describe('an answer before the body was read', () => {
     const bytes = await client.until((got) => got.includes('\r\n\r\n'))
     expect(parseMessage(bytes)).toMatchObject({ startLine: `HTTP/1.1 ${status}`, complete: true })
     expect(await settled(app, 1)).toMatchObject([{ status: Number(status.slice(0, 3)), outcome }])
+  })
+
+  it('leaves no hole in a body that is here already, and was not sent on yet', async () => {
+    const size = 60_000
+    const { app, upstream } = await startPair((connection) => {
+      void connection.until(hasHead).then(() => connection.socket.write(answer('early')))
+    })
+    const pieces = Array.from({ length: size / 10 }, () => chunk('p'.repeat(10))).join('')
+    const wire = `POST /api/chat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${pieces}0\r\n\r\n`
+    for (let round = 0; round < 60; round++) {
+      const client = openRaw(app.proxyPort, wire)
+      const connection = await upstream.next()
+      await client.until(holds('early'))
+      // Whole, it is all of it; what is not whole is known to be none.
+      await Promise.race([connection.until((bytes) => bytes.includes('\r\n0\r\n\r\n')), connection.left])
+      for (const { body } of parseRequests(connection.received())) expect(body).toHaveLength(size)
+      client.socket.destroy()
+      connection.socket.destroy()
+    }
   })
 
   it('is delivered also where the upstream resets right behind it', async () => {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { openRaw, parseMessage } from '../helpers/raw.ts'
 import { answer, answerEach, parseRequests, settled, startPair } from '../helpers/upstream.ts'
@@ -78,6 +79,18 @@ describe('a request that could be read in two ways never reaches the upstream', 
     },
   )
 
+  it.each(['\xa0chunked', 'chunked\xa0'])('nor one of %j, which Node lets pass beside an Upgrade', async (coding) => {
+    const { app, upstream } = await startPair()
+    const upgrade = ['Connection: Upgrade', 'Upgrade: h2c']
+    const head = request('POST /api/show HTTP/1.1', 'Host: x', ...upgrade, `Transfer-Encoding: ${coding}`)
+    const client = openRaw(app.proxyPort, Buffer.from(`${head}0\r\n\r\n`, 'latin1'))
+    const message = parseMessage(await client.until((bytes) => bytes.includes('\r\n\r\n')))
+    expect(message.startLine).toMatch(/^HTTP\/1\.1 (?:400 Bad Request|501 Not Implemented)$/)
+    expect(upstream.connections).toHaveLength(0)
+    client.socket.destroy()
+    expect(await settled(app, 1)).toMatchObject([BAD])
+  })
+
   it('refuses a body that goes wrong on the way, and the upstream never sees its end', async () => {
     const { app, upstream } = await startPair()
     const head = request('POST /api/create HTTP/1.1', 'Host: x', 'Transfer-Encoding: chunked')
@@ -155,11 +168,14 @@ describe('CONNECT behind requests that are under way', () => {
     expect(await settled(app, 3)).toMatchObject([{ status: 200 }, { status: 200 }, { status: 501 }])
   })
 
-  it('does not hide that their client has left', async () => {
+  it.each<[how: string, leave: (socket: Socket) => void]>([
+    ['closing', (socket) => socket.destroy()],
+    ['a reset', (socket) => socket.resetAndDestroy()],
+  ])('does not hide that their client has left by %s', async (_how, leave) => {
     const { app, upstream } = await startPair()
     const client = openRaw(app.proxyPort, pipelined + connecting)
     const connections = [await upstream.next(), await upstream.next()]
-    client.socket.destroy()
+    leave(client.socket)
     await Promise.all(connections.map((connection) => connection.left))
     expect(await settled(app, 2)).toMatchObject([{ outcome: 'client_abort' }, { outcome: 'client_abort' }])
   })

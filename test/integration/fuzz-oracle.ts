@@ -18,6 +18,8 @@ export interface Spoken {
   readonly mustClose: boolean
 }
 
+const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r'
+
 /** @param unharmed so many requests at the beginning are valid for sure */
 export function readConnection(bytes: Buffer, unharmed = 0): Spoken {
   const requests: WireRequest[] = []
@@ -27,8 +29,9 @@ export function readConnection(bytes: Buffer, unharmed = 0): Spoken {
     // What follows an Upgrade may be the other protocol's, and Node's parser finds nothing wrong with it.
     const upgrade = all.findIndex(({ fields }) => valuesOf(fields, 'upgrade').length > 0)
     const rest = bytes.toString('latin1', at)
-    // A head without an end may be waited for.
-    const isBroken = kind === 'broken' && (message !== undefined || /\n\r?\n/.test(rest))
+    // A head without an end may be waited for, and so may the preface of HTTP/2.
+    const isEnded = /\n\r?\n/.test(rest) && !PREFACE.startsWith(rest)
+    const isBroken = kind === 'broken' && (message !== undefined || isEnded)
     return {
       requests,
       tail: { kind, why, message, maybeHead: /^\s*HEAD\b/.test(rest) },

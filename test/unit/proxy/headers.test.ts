@@ -141,7 +141,7 @@ describe('trailers', () => {
     expect(trailers([], undefined)).toEqual([])
   })
 
-  it.each(['Content-Length', 'Transfer-Encoding', 'host', 'Connection', 'TE', 'Upgrade', 'Keep-Alive'])(
+  it.each(['Content-Length', 'Transfer-Encoding', 'host', 'Connection', 'TE', 'Upgrade', 'Keep-Alive', 'X-Request-ID'])(
     'never frame, route or speak of a connection: %s',
     (name) => {
       expect(trailers([name, '1', 'X-Sum', '2'], undefined)).toEqual([['X-Sum', '2']])
