@@ -76,9 +76,9 @@ export function forwardedHead(request: WireRequest, upstreamHost: string): strin
   return [`${request.method} ${request.target}`, ...fields.map(([name, value]) => `${name}: ${value}`)].join('\n')
 }
 
-/** The trailers that the upstream must see: none that would frame or route it. */
+/** The trailers that the upstream must see: none that would frame, route or name it. */
 export function forwardedTrailers({ fields, trailers }: WireRequest): Field[] {
-  const dropped = new Set([...HOP_BY_HOP, ...KEPT, ...listOf(fields, 'connection')])
+  const dropped = new Set([...HOP_BY_HOP, ...KEPT, 'x-request-id', ...listOf(fields, 'connection')])
   return trailers.filter(([name]) => !dropped.has(name.toLowerCase()))
 }
 
