@@ -1,7 +1,7 @@
 /**
  * Writes what a release is made of, as CycloneDX 1.5 JSON, to stdout: `node scripts/sbom.ts`. It needs nothing but
  * package-lock.json, and the same lock gives the same bytes: no time and no serial number stand in it.
- * `npm sbom --omit dev` would not do: it leaves out a package that a development tool needs too (npm/cli, issue 7909).
+ * `npm sbom --omit dev` would not do: it leaves out a package that a development tool needs too (a known fault of npm 11).
  */
 import { readFileSync } from 'node:fs'
 

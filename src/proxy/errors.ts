@@ -7,8 +7,8 @@ export interface ProxyError {
   /** What the body tells; '' makes an empty body. */
   readonly message: string
   readonly verdict: Verdict
-  /** Where the request ends cannot be relied on: its connection ends with it. */
-  readonly isFraming?: boolean
+  /** The connection ends with it: where the request ends cannot be relied on. */
+  readonly closes?: boolean
   /** Further header fields: name, value, name, value. */
   readonly headers?: readonly string[]
 }
@@ -149,27 +149,27 @@ function seconds(ms: number): string {
 }
 
 export function notImplemented(what: string): ProxyError {
-  return { ...proxyError(501, 'caller_error', 'bad_request', `${what} is not supported`), isFraming: true }
+  return { ...proxyError(501, 'caller_error', 'bad_request', `${what} is not supported`), closes: true }
 }
 
 /** RFC 9112, section 3.2. */
 export function twoHosts(): ProxyError {
   const message = 'the request has more than one Host header; send one'
-  return { ...proxyError(400, 'caller_error', 'bad_request', message), isFraming: true }
+  return { ...proxyError(400, 'caller_error', 'bad_request', message), closes: true }
 }
 
 /** A version whose framing is not this one's. */
 export function wrongVersion(version: string): ProxyError {
   if (version === '0.9') return malformedRequest(undefined)
   const message = `HTTP/${version} is not spoken here; use HTTP/1.1`
-  return { ...proxyError(505, 'caller_error', 'bad_request', message), isFraming: true }
+  return { ...proxyError(505, 'caller_error', 'bad_request', message), closes: true }
 }
 
 /** What the HTTP parser refused, by the code of its error. */
 export function malformedRequest(code: string | undefined): ProxyError {
   const refuse = (status: number, message: string): ProxyError => ({
     ...proxyError(status, 'caller_error', 'bad_request', message),
-    isFraming: true,
+    closes: true,
   })
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':

@@ -133,7 +133,7 @@ export class Forward {
     if (this.#settled || this.#client.decided) return
     this.#noteProgress()
     this.#dial.destroy()
-    this.#client.refuse(error, this.endpoint.errorShape, this.requestId, this.#closes(error.isFraming))
+    this.#client.refuse(error, this.endpoint.errorShape, this.requestId, this.#closes(error.closes))
   }
 
   /** The proxy itself failed. */
@@ -255,11 +255,11 @@ export class Forward {
   }
 
   /** Whether the client's connection ends with this answer; then nothing more that comes on it is a request. */
-  #closes(isUnclear = false): boolean {
+  #closes(wanted = false): boolean {
     // Node drops what is pipelined behind an upgrade that it does not make, where that has a body.
     const drops = this.#req.headers.upgrade !== undefined && this.#upload.hasBody
     const unread = this.#upload.hasBody && !this.#req.complete && this.#download === undefined
-    const closes = this.#context.isDraining() || drops || unread || isUnclear
+    const closes = this.#context.isDraining() || drops || unread || wanted
     if (closes) this.#context.closing.add(this.socket)
     return closes
   }

@@ -85,6 +85,7 @@ export interface Proxy {
 
 /** How long the last bytes of what was cut may take to a client that reads slowly. */
 const CUT_MS = 500
+
 /** A transparent reverse proxy: what comes in goes out unchanged, and every exchange is told when it is over. */
 export function createProxy(options: ProxyOptions): Proxy {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 1024, scheduling: 'lifo' })
@@ -94,6 +95,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   const closing = new Closing()
   /** What came behind good requests and was none: it is refused when those are answered. */
   const refusedLater = new WeakMap<Socket, { readonly error: ProxyError; readonly method: string }>()
+  /** The last request of each connection, answered or not. */
   const latest = new WeakMap<Socket, IncomingMessage>()
   let draining = false
   let admittedCount = 0
@@ -253,7 +255,8 @@ export function createProxy(options: ProxyOptions): Proxy {
       await closed
       clearTimeout(timer)
       // Every exchange is told before this is over: its last event may come behind that of its connection.
-      while (current.list.length > 0) await nextTurn()
+      const untilMs = options.now() + CUT_MS
+      while (current.list.length > 0 && options.now() < untilMs) await nextTurn()
       clearInterval(sweep)
       agent.destroy()
     },

@@ -97,7 +97,6 @@ export class Upload {
       return
     }
     this.#read()
-    if (this.#req.isPaused() && !upstreamReq.writableNeedDrain) this.#req.resume()
     // The head leaves with the first bytes of the body if they are here already, and alone if they are not.
     setImmediate(() => {
       if (this.#sentBytes === 0 && !upstreamReq.destroyed) upstreamReq.flushHeaders()

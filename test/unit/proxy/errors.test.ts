@@ -60,7 +60,7 @@ describe("the proxy's own failures", () => {
     expect(notImplemented('CONNECT')).toEqual({
       status: 501,
       message: 'ollascope: CONNECT is not supported',
-      isFraming: true,
+      closes: true,
       verdict: { outcome: 'caller_error', errorType: 'bad_request' },
     })
   })
