@@ -1,9 +1,9 @@
 import Anthropic from '@anthropic-ai/sdk'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { startApp, type LogLine, type RunningApp } from '../helpers/app.ts'
+import { startApp, type RunningApp } from '../helpers/app.ts'
 import { collect, failureOf } from '../helpers/collect.ts'
-import type { Samples } from '../helpers/samples.ts'
 import { createGate, serveStandIn, startStandIn, type RunningStandIn } from '../helpers/stand-in.ts'
+import { askBoth, expectCounted, expectTold } from '../helpers/told.ts'
 import { waitFor } from '../helpers/wait.ts'
 
 const said = 'Why is the sky blue? mendatanguser\nWhy is the'
@@ -53,30 +53,17 @@ describe('the client of npm package "@anthropic-ai/sdk" behind the proxy', () =>
     await standIn.close()
   })
 
-  /** The same call at both, and the receipt and the counters that the one through the proxy left. */
-  async function compare(call: (client: Anthropic) => Promise<unknown>) {
-    const count = app.log.filter(({ msg }) => msg === 'request').length
-    const before = await app.samples()
-    const direct = await call(clientOf(standIn.url))
-    const proxied = await call(clientOf(app.proxyUrl))
-    const receipt = (await app.receipts(count + 1)).at(-1) ?? {}
-    return { direct, proxied, receipt, before, after: await app.samples() }
-  }
+  const compare = (call: (client: Anthropic) => Promise<unknown>) =>
+    askBoth(app, standIn.url, (url) => call(clientOf(url)))
 
   test.each(cases)('gets what it gets without one: $name', async ({ call, stream, gets }) => {
     const { direct, proxied, receipt, before, after } = await compare(call)
 
     expect(proxied).toEqual(direct)
     expect(proxied).toMatchObject(gets)
-    expect(toldBy(receipt)).toEqual({ model: 'chat:270m', stream, status: 200, outcome: 'length', ...usage })
-    expectCounted(before, after, {
-      model: 'chat:270m',
-      outcome: 'length',
-      status: '200',
-      input: 15,
-      output: 12,
-      stream,
-    })
+    const told = { endpoint, model: 'chat:270m', stream, status: 200, outcome: 'length', ...usage }
+    expectTold(receipt, told)
+    expectCounted(before, after, told)
   })
 
   test('the query of a message reaches the upstream and no receipt', async () => {
@@ -104,37 +91,27 @@ describe('the client of npm package "@anthropic-ai/sdk" behind the proxy', () =>
     expect(proxied).toEqual(direct)
     expect(proxied).toMatchObject({ status: 404, type: 'not_found_error', apiMessage: "model 'nope' not found" })
     expect(proxied).toHaveProperty('text', expect.stringMatching(/^404 .*model 'nope' not found/))
-    expect(toldBy(receipt)).toEqual({
+    const told = {
+      endpoint,
       model: 'nope',
       stream,
       status: 404,
       outcome: 'caller_error',
       error_type: 'model_not_found',
-    })
+    }
+    expectTold(receipt, told)
     // A name that Ollama does not have gets no series of its own.
-    expectCounted(before, after, {
-      model: 'other',
-      outcome: 'caller_error',
-      status: '404',
-      errorType: 'model_not_found',
-    })
+    expectCounted(before, after, { ...told, model: 'other' })
   })
 
   const broken = {
+    endpoint,
     model: 'gemma3:270m',
     stream: true,
     status: 200,
     outcome: 'truncated',
     error_type: 'truncated',
   }
-  const brokenCount = {
-    model: 'gemma3:270m',
-    outcome: 'truncated',
-    status: '200',
-    errorType: 'truncated',
-    stream: true,
-  }
-
   test('a stream whose runner is killed is no success', async () => {
     const { direct, proxied, receipt, before, after } = await compare(async (client) => {
       const asked = { ...message, model: 'gemma3:270m', stream: true } as const
@@ -143,8 +120,8 @@ describe('the client of npm package "@anthropic-ai/sdk" behind the proxy', () =>
 
     expect(proxied).toEqual(direct)
     expect(proxied).toMatchObject({ last: { type: 'content_block_delta' } })
-    expect(toldBy(receipt)).toEqual(broken)
-    expectCounted(before, after, brokenCount)
+    expectTold(receipt, broken)
+    expectCounted(before, after, broken)
   })
 
   test('no message can be put together where the runner is killed', async () => {
@@ -157,8 +134,8 @@ describe('the client of npm package "@anthropic-ai/sdk" behind the proxy', () =>
 
     expect(proxied).toBe(direct)
     expect(proxied).toContain('stream ended without producing a Message')
-    expect(toldBy(receipt)).toEqual(broken)
-    expectCounted(before, after, brokenCount)
+    expectTold(receipt, broken)
+    expectCounted(before, after, broken)
   })
 })
 
@@ -217,7 +194,8 @@ test.each(leaves)('%s in the middle of a stream reaches the upstream', async (_h
   expect(standIn.left[0]?.request.target).toBe(endpoint)
   const [receipt = {}] = await app.receipts(1)
   // The estimate that the first event holds is no number of tokens.
-  expect(toldBy(receipt)).toEqual({
+  expectTold(receipt, {
+    endpoint,
     model: 'chat:270m',
     stream: true,
     status: 200,
@@ -258,42 +236,4 @@ function eventsOf(events: readonly Anthropic.MessageStreamEvent[]) {
     return event.type === 'content_block_delta' && event.delta.type === 'text_delta' ? event.delta.text : ''
   })
   return { events, text: text.join(''), beforeLast: events.at(-2), last: events.at(-1) }
-}
-
-const fields = ['model', 'stream', 'status', 'outcome', 'error_type', 'input_tokens', 'output_tokens']
-
-/** What a receipt tells of a message, and of nothing else. */
-function toldBy(receipt: LogLine) {
-  expect(receipt.endpoint).toBe(endpoint)
-  return Object.fromEntries(fields.filter((field) => field in receipt).map((field) => [field, receipt[field]]))
-}
-
-interface Counted {
-  readonly model: string
-  readonly outcome: string
-  readonly status: string
-  readonly errorType?: string
-  readonly input?: number
-  readonly output?: number
-  /** Whether a first token came in a stream. */
-  readonly stream?: boolean
-}
-
-/** Each counter grew by what is told, under the labels that are told, and under no others. */
-function expectCounted(before: Samples, after: Samples, told: Counted): void {
-  const { model, outcome, status, errorType = '', input = 0, output = 0, stream = false } = told
-  const grown = (name: string, labels: Record<string, string>) => after.sum(name, labels) - before.sum(name, labels)
-  const counted = (name: string, labels: Record<string, string>) => [grown(name, labels), grown(name, {})]
-  const failed = errorType === '' ? 0 : 1
-  const first = stream ? 1 : 0
-
-  expect(counted('ollama_requests_total', { method: 'POST', endpoint, status })).toEqual([1, 1])
-  expect(counted('ollama_inference_requests_total', { model, endpoint, outcome })).toEqual([1, 1])
-  expect(counted('ollama_errors_total', { error_type: errorType })).toEqual([failed, failed])
-  expect({
-    input: grown('ollama_tokens_total', { model, endpoint, type: 'input' }),
-    output: grown('ollama_tokens_total', { model, endpoint, type: 'output' }),
-    all: grown('ollama_tokens_total', {}),
-  }).toEqual({ input, output, all: input + output })
-  expect(counted('ollama_time_to_first_token_seconds_count', { model, endpoint })).toEqual([first, first])
 }

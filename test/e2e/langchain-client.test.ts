@@ -3,10 +3,10 @@ import { awaitAllCallbacks } from '@langchain/core/callbacks/promises'
 import { AIMessageChunk, type AIMessage } from '@langchain/core/messages'
 import { ChatOllama, Ollama, OllamaEmbeddings } from '@langchain/ollama'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { startApp, type LogLine, type RunningApp } from '../helpers/app.ts'
+import { startApp, type RunningApp } from '../helpers/app.ts'
 import { collect, failureOf } from '../helpers/collect.ts'
-import type { Samples } from '../helpers/samples.ts'
 import { serveStandIn, type RunningStandIn } from '../helpers/stand-in.ts'
+import { askBoth, expectCounted, expectTold, type Told } from '../helpers/told.ts'
 import { waitFor } from '../helpers/wait.ts'
 
 const question = 'Why is the sky blue?'
@@ -27,18 +27,6 @@ const weather = {
 const usage = { input_tokens: 15, output_tokens: 24, total_tokens: 39 }
 const toolUsage = { input_tokens: 63, output_tokens: 31, total_tokens: 94 }
 const paris = { name: 'get_weather', args: { city: 'Paris' } }
-
-/** What a receipt tells; a field that is left out here must not be there. */
-interface Told {
-  readonly endpoint: string
-  readonly model: string
-  readonly stream: boolean
-  readonly outcome: string
-  readonly status: number
-  readonly error_type?: string
-  readonly input_tokens?: number
-  readonly output_tokens?: number
-}
 
 // This library streams also what it then gives as a whole.
 const streamed = { stream: true, status: 200, outcome: 'length' } as const
@@ -150,22 +138,14 @@ describe('the clients of npm package "@langchain/ollama" behind the proxy', () =
     vi.unstubAllEnvs()
   })
 
-  /** The same call at both, and the receipt and the counters that the one through the proxy left. */
-  async function compare(call: (baseUrl: string) => Promise<unknown>) {
-    const count = app.log.filter(({ msg }) => msg === 'request').length
-    const before = await app.samples()
-    const direct = await call(standIn.url)
-    const proxied = await call(app.proxyUrl)
-    const receipt = (await app.receipts(count + 1)).at(-1) ?? {}
-    return { direct, proxied, receipt, before, after: await app.samples() }
-  }
+  const compare = (call: (baseUrl: string) => Promise<unknown>) => askBoth(app, standIn.url, call)
 
   test.each(cases)('get what they get without one: $name', async ({ call, told, gets }) => {
     const { direct, proxied, receipt, before, after } = await compare(call)
 
     expect(proxied).toEqual(direct)
     expect(proxied).toMatchObject(gets)
-    expect(toldBy(receipt)).toEqual(expectedOf(told))
+    expectTold(receipt, told)
     expectCounted(before, after, told)
   })
 
@@ -175,7 +155,7 @@ describe('the clients of npm package "@langchain/ollama" behind the proxy', () =
     expect(proxied).toEqual(direct)
     expect(proxied).toMatchObject({ name: 'ResponseError', status_code: 404 })
     expect(proxied).toHaveProperty('error', expect.stringMatching(/^model ["']nope(:latest)?["'] not found/))
-    expect(toldBy(receipt)).toEqual(expectedOf(told))
+    expectTold(receipt, told)
     // A name that Ollama does not have gets no series of its own.
     expectCounted(before, after, { ...told, model: 'other' })
   })
@@ -190,7 +170,7 @@ describe('the clients of npm package "@langchain/ollama" behind the proxy', () =
     expect(proxied).toEqual(direct)
     expect(proxied).toHaveProperty('message', expect.stringContaining('an error was encountered while running'))
     const told = { ...streamed, endpoint: '/api/chat', model: 'gemma3:270m', outcome: 'error' }
-    expect(toldBy(receipt)).toEqual(expectedOf({ ...told, error_type: 'runner_crash' }))
+    expectTold(receipt, { ...told, error_type: 'runner_crash' })
     expectCounted(before, after, { ...told, error_type: 'runner_crash' })
   })
 
@@ -245,33 +225,4 @@ function originOf(message: unknown): string {
   if (typeof message !== 'object' || message === null || !('request' in message)) return 'no request'
   const { request } = message
   return typeof request === 'object' && request !== null && 'origin' in request ? String(request.origin) : 'no origin'
-}
-
-const fields = ['endpoint', 'model', 'stream', 'outcome', 'status', 'error_type', 'input_tokens', 'output_tokens']
-
-function toldBy(receipt: LogLine) {
-  return Object.fromEntries(fields.map((field) => [field, receipt[field]]))
-}
-
-function expectedOf(told: Told) {
-  return { error_type: undefined, input_tokens: undefined, output_tokens: undefined, ...told }
-}
-
-/** Each counter grew by what was told, under the labels that were told, and under no others. */
-function expectCounted(before: Samples, after: Samples, told: Told): void {
-  const { endpoint, model, outcome, status, error_type, input_tokens = 0, output_tokens = 0 } = told
-  const grown = (name: string, labels: Record<string, string>) => after.sum(name, labels) - before.sum(name, labels)
-  const counted = (name: string, labels: Record<string, string>) => [grown(name, labels), grown(name, {})]
-  const failed = error_type === undefined ? 0 : 1
-  const first = told.stream && status === 200 ? 1 : 0
-
-  expect(counted('ollama_requests_total', { method: 'POST', endpoint, status: String(status) })).toEqual([1, 1])
-  expect(counted('ollama_errors_total', { error_type: error_type ?? '' })).toEqual([failed, failed])
-  expect(counted('ollama_inference_requests_total', { model, endpoint, outcome })).toEqual([1, 1])
-  expect({
-    input: grown('ollama_tokens_total', { model, endpoint, type: 'input' }),
-    output: grown('ollama_tokens_total', { model, endpoint, type: 'output' }),
-    all: grown('ollama_tokens_total', {}),
-  }).toEqual({ input: input_tokens, output: output_tokens, all: input_tokens + output_tokens })
-  expect(counted('ollama_time_to_first_token_seconds_count', { model, endpoint })).toEqual([first, first])
 }

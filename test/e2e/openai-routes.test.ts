@@ -1,9 +1,9 @@
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { startApp, type LogLine, type RunningApp } from '../helpers/app.ts'
+import { startApp, type RunningApp } from '../helpers/app.ts'
 import { collect, failureOf } from '../helpers/collect.ts'
-import type { Samples } from '../helpers/samples.ts'
 import { createGate, serveStandIn, startStandIn, type RunningStandIn } from '../helpers/stand-in.ts'
+import { askBoth, expectCounted, expectTold, type Told } from '../helpers/told.ts'
 import { waitFor } from '../helpers/wait.ts'
 
 const sky = 'Why is the sky blue? mendatanguser\nWhy is the'
@@ -13,18 +13,6 @@ const completion = { model: 'gemma3:270m', prompt: 'The sky is', max_tokens: 8, 
 const responseUsage = { input_tokens: 15, output_tokens: 12, total_tokens: 27 }
 const completionUsage = { prompt_tokens: 4, completion_tokens: 8, total_tokens: 12 }
 const killedInResponse = { headers: { 'X-Demo-Recording': 'runner-killed-v1-responses' } }
-
-/** What a receipt tells; a field that is left out here must not be there. */
-interface Told {
-  readonly endpoint: string
-  readonly model: string
-  readonly stream: boolean
-  readonly outcome: string
-  readonly status: number
-  readonly error_type?: string
-  readonly input_tokens?: number
-  readonly output_tokens?: number
-}
 
 const good = { stream: false, status: 200 } as const
 const responses = { ...good, endpoint: '/v1/responses', model: 'chat:270m', outcome: 'success' }
@@ -153,22 +141,15 @@ describe('the client of npm package "openai" on the other routes', () => {
     await standIn.close()
   })
 
-  /** The same call at both, and the receipt and the counters that the one through the proxy left. */
-  async function compare(call: (client: OpenAI) => Promise<unknown>) {
-    const count = app.log.filter(({ msg }) => msg === 'request').length
-    const before = await app.samples()
-    const direct = await call(clientOf(standIn.url))
-    const proxied = await call(clientOf(app.proxyUrl))
-    const receipt = (await app.receipts(count + 1)).at(-1) ?? {}
-    return { direct, proxied, receipt, before, after: await app.samples() }
-  }
+  const compare = (call: (client: OpenAI) => Promise<unknown>) =>
+    askBoth(app, standIn.url, (url) => call(clientOf(url)))
 
   test.each(cases)('gets what it gets without the proxy: $name', async ({ call, told, gets }) => {
     const { direct, proxied, receipt, before, after } = await compare(call)
 
     expect(proxied).toEqual(direct)
     expect(proxied).toMatchObject(gets)
-    expect(toldBy(receipt)).toEqual(expectedOf(told))
+    expectTold(receipt, told)
     expectCounted(before, after, told)
   })
 
@@ -182,7 +163,7 @@ describe('the client of npm package "openai" on the other routes', () => {
 
     expect(proxied).toEqual(direct)
     expect(proxied).toMatchObject({ status: 404, message: "404 model 'nope' not found", type: 'not_found_error' })
-    expect(toldBy(receipt)).toEqual(expectedOf(told))
+    expectTold(receipt, told)
     // A name that Ollama does not have gets no series of its own.
     expectCounted(before, after, { ...told, model: 'other' })
   })
@@ -217,7 +198,7 @@ test('the zero usage of a completion that is left is no number of tokens', async
   await waitFor('the stand-in to see the client leave', () => standIn.left.length === 1)
   const [receipt = {}] = await app.receipts(1)
   const left = { outcome: 'client_abort', error_type: 'client_abort' }
-  expect(toldBy(receipt)).toEqual(expectedOf({ ...completions, ...left, stream: true }))
+  expectTold(receipt, { ...completions, ...left, stream: true })
   expect((await app.samples()).sum('ollama_tokens_total')).toBe(0)
 })
 
@@ -234,38 +215,4 @@ function eventsOf(events: readonly OpenAI.Responses.ResponseStreamEvent[]) {
 function chunksOf(chunks: readonly OpenAI.Completion[]) {
   const text = chunks.flatMap(({ choices }) => choices.map((choice) => choice.text)).join('')
   return { chunks, text, last: chunks.at(-1) }
-}
-
-const fields = ['endpoint', 'model', 'stream', 'outcome', 'status', 'error_type', 'input_tokens', 'output_tokens']
-
-function toldBy(receipt: LogLine) {
-  return Object.fromEntries(fields.map((field) => [field, receipt[field]]))
-}
-
-function expectedOf(told: Told) {
-  return { error_type: undefined, input_tokens: undefined, output_tokens: undefined, ...told }
-}
-
-/** Each counter grew by what was told, under the labels that were told, and under no others. */
-function expectCounted(before: Samples, after: Samples, told: Told): void {
-  const { endpoint, model, outcome, status, error_type } = told
-  const grown = (name: string, labels: Record<string, string>) => after.sum(name, labels) - before.sum(name, labels)
-  const counted = (name: string, labels: Record<string, string>) => [grown(name, labels), grown(name, {})]
-  const inference = endpoint.startsWith('/v1/models') ? 0 : 1
-  const { input_tokens = 0, output_tokens = 0 } = told
-  const method = inference === 1 ? 'POST' : 'GET'
-  const failed = error_type === undefined ? 0 : 1
-  const first = told.stream && status === 200 ? 1 : 0
-
-  expect(counted('ollama_requests_total', { method, endpoint, status: String(status) })).toEqual([1, 1])
-  expect(counted('ollama_errors_total', { error_type: error_type ?? '' })).toEqual([failed, failed])
-  expect(counted('ollama_inference_requests_total', { model, endpoint, outcome })).toEqual([inference, inference])
-  expect({
-    input: grown('ollama_tokens_total', { model, endpoint, type: 'input' }),
-    output: grown('ollama_tokens_total', { model, endpoint, type: 'output' }),
-    all: grown('ollama_tokens_total', {}),
-  }).toEqual({ input: input_tokens, output: output_tokens, all: input_tokens + output_tokens })
-  expect(counted('ollama_time_to_first_token_seconds_count', { model, endpoint })).toEqual([first, first])
-  const unknown = inference === 1 && failed === 0 && input_tokens === 0 ? 1 : 0
-  expect(counted('ollama_responses_without_usage_total', { model, endpoint })).toEqual([unknown, unknown])
 }
