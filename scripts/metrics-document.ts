@@ -1,124 +1,18 @@
-import { DEFINITIONS, type MetricDefinition } from '../src/metrics/definitions.ts'
+import { COLLECTORS, CONTAINERS, GPUS, HOST, RESIDENCY } from '../src/metrics/collected.ts'
+import type { MetricDefinition } from '../src/metrics/definition.ts'
+import { PROCESS, PROXY } from '../src/metrics/definitions.ts'
 import { ERROR_TYPES, OUTCOMES } from '../src/ollama/outcome.ts'
 import { INFERENCE_PHASES } from '../src/ollama/phase.ts'
-
-interface Doc {
-  /** Where the number comes from. */
-  readonly source: string
-  /** A query that is worth asking. */
-  readonly query: string
-}
-
-const rate = (name: string) => `rate(${name}[5m])`
-const p95 = (name: string, by: string) => `histogram_quantile(0.95, sum by (le, ${by}) (${rate(`${name}_bucket`)}))`
-const proxy = 'the proxy'
-const ps = '`/api/ps`; absent while it fails'
-const tags = '`/api/tags`; absent while it fails'
-const server = 'the server’s own number'
-
-const DOCS = {
-  requests: { source: proxy, query: `sum by (endpoint, status) (${rate('ollama_requests_total')})` },
-  requestDuration: { source: proxy, query: p95('ollama_request_duration_seconds', 'endpoint') },
-  activeRequests: { source: proxy, query: 'ollama_active_requests' },
-  oldestRequestAge: { source: proxy, query: 'ollama_oldest_request_age_seconds > 600' },
-  stalledRequests: { source: proxy, query: 'ollama_stalled_requests > 0' },
-  upstreamSilence: { source: 'the proxy, and `/api/ps`', query: 'ollama_upstream_silence_seconds > 600' },
-  errors: { source: proxy, query: 'increase(ollama_errors_total{error_type="out_of_memory"}[10m]) > 0' },
-  requestBytes: { source: proxy, query: `sum by (endpoint) (${rate('ollama_request_bytes_total')})` },
-  responseBytes: { source: proxy, query: `sum by (endpoint) (${rate('ollama_response_bytes_total')})` },
-  overhead: { source: proxy, query: p95('ollascope_proxy_overhead_seconds', 'instance') },
-  inferenceRequests: {
-    source: 'the proxy, from status, text and end of the answer',
-    query:
-      'sum(rate(ollama_inference_requests_total{outcome=~"rejected|timeout|truncated|error"}[1h])) / ' +
-      'sum(rate(ollama_inference_requests_total{outcome!~"caller_error|denied|client_abort"}[1h]))',
-  },
-  inferenceDuration: { source: proxy, query: p95('ollama_inference_duration_seconds', 'model') },
-  inferenceAborts: {
-    source: 'the proxy, and `/api/ps` for what is loaded',
-    query: `sum by (phase) (${rate('ollama_inference_aborts_total')})`,
-  },
-  timeToFirstToken: { source: proxy, query: p95('ollama_time_to_first_token_seconds', 'model') },
-  timePerOutputToken: { source: server, query: p95('ollama_time_per_output_token_seconds', 'model') },
-  interChunk: { source: proxy, query: p95('ollama_inter_chunk_seconds', 'model') },
-  tokens: {
-    source: server,
-    query:
-      'sum by (model) (rate(ollama_tokens_total{type="output"}[5m])) / ' +
-      'sum by (model) (rate(ollama_eval_duration_seconds_sum[5m]))',
-  },
-  streamChunks: { source: proxy, query: `sum by (model) (${rate('ollama_stream_chunks_total')})` },
-  promptTokens: { source: server, query: p95('ollama_prompt_tokens', 'model') },
-  responseTokens: { source: server, query: p95('ollama_response_tokens', 'model') },
-  responsesWithoutUsage: {
-    source: proxy,
-    query: `sum by (endpoint) (${rate('ollama_responses_without_usage_total')})`,
-  },
-  queueWait: { source: 'derived from the server’s own numbers', query: p95('ollama_queue_wait_seconds', 'model') },
-  contextUtilization: {
-    source: 'the server’s own number over the context length of `/api/ps`',
-    query: p95('ollama_context_utilization_ratio', 'model'),
-  },
-  truncationsSuspected: {
-    source: 'the server’s own number, the context length of `/api/ps` and the size of the request',
-    query: 'increase(ollama_context_truncations_suspected_total[15m]) > 0',
-  },
-  prefillTokens: {
-    source: server,
-    query: `sum by (model) (${rate('ollama_prefill_tokens_total')}) / sum by (model) (${rate('ollama_prefill_seconds_total')})`,
-  },
-  prefillSeconds: { source: server, query: `sum by (model) (${rate('ollama_prefill_seconds_total')})` },
-  loadDuration: { source: server, query: p95('ollama_load_duration_seconds', 'model') },
-  promptEvalDuration: { source: server, query: p95('ollama_prompt_eval_duration_seconds', 'model') },
-  evalDuration: { source: server, query: p95('ollama_eval_duration_seconds', 'model') },
-  transferDuration: {
-    source: 'the proxy, its outcome from the progress lines',
-    query: 'sum by (endpoint, outcome) (increase(ollama_model_transfer_duration_seconds_count[1d]))',
-  },
-  transferBytes: {
-    source: 'the progress lines',
-    query: 'sum by (endpoint) (rate(ollama_model_transfer_bytes_total[5m]))',
-  },
-  unreadBodies: { source: proxy, query: 'increase(ollascope_unread_bodies_total[1h]) > 0' },
-  loadedModels: { source: ps, query: 'ollama_loaded_models' },
-  loadedModelSize: { source: ps, query: 'sum by (instance) (ollama_loaded_model_size_bytes)' },
-  loadedModelVram: { source: ps, query: 'ollama_loaded_model_vram_bytes == 0' },
-  loadedModelGpuRatio: { source: ps, query: 'ollama_loaded_model_gpu_ratio < 0.99' },
-  loadedModelExpires: { source: ps, query: 'ollama_loaded_model_expires_timestamp_seconds - time()' },
-  loadedModelContext: { source: ps, query: 'ollama_loaded_model_context_tokens' },
-  loadedModelInfo: {
-    source: ps,
-    query: 'ollama_loaded_model_gpu_ratio * on (instance, model) group_left (digest) ollama_loaded_model_info',
-  },
-  modelsInstalled: { source: tags, query: 'ollama_models_installed' },
-  installedModelInfo: { source: tags, query: 'count by (model, digest) (ollama_installed_model_info)' },
-  latencyTarget: {
-    source: 'the configuration file (docs/config.md)',
-    query:
-      'histogram_quantile(0.95, sum by (instance, model, le) (rate(ollama_time_to_first_token_seconds_bucket[30m]))) > ' +
-      'on (instance, model) group_left ollama_latency_target_seconds{metric="ttft", quantile="0.95"}',
-  },
-  clientRequests: { source: proxy, query: `sum by (client, outcome) (${rate('ollama_client_requests_total')})` },
-  clientTokens: { source: server, query: 'sum by (client) (increase(ollama_client_tokens_total{type="output"}[1d]))' },
-  connectRetries: {
-    source: proxy,
-    query: 'increase(ollascope_connect_retries_total{result="failure"}[10m]) > 0',
-  },
-  staleRetries: { source: proxy, query: 'increase(ollascope_stale_connection_retries_total[1h])' },
-  connectionsRefused: { source: proxy, query: 'increase(ollascope_connections_refused_total[10m]) > 0' },
-  reloadSuccess: { source: 'the files', query: 'ollascope_last_reload_successful == 0' },
-  uncaughtErrors: { source: 'the process', query: 'increase(ollascope_uncaught_errors_total[1h]) > 0' },
-  labelOverflow: { source: proxy, query: 'increase(ollascope_label_overflow_total[1h]) > 0' },
-  observerErrors: { source: proxy, query: 'increase(ollascope_observer_errors_total[1h]) > 0' },
-  logLinesDropped: { source: 'the log', query: 'increase(ollascope_log_lines_dropped_total[1h]) > 0' },
-  buildInfo: { source: 'the package', query: 'count by (version) (ollascope_build_info)' },
-} as const satisfies Record<keyof typeof DEFINITIONS, Doc>
+import { CONTAINER_DOCS, COLLECTOR_DOCS, GPU_DOCS, HOST_DOCS, RESIDENCY_DOCS } from './metrics/collected.ts'
+import type { Doc } from './metrics/doc.ts'
+import { PROCESS_DOCS, PROXY_DOCS } from './metrics/proxy.ts'
 
 const HEAD = `# Metrics
 
-What Ollascope exports, made from \`src/metrics/definitions.ts\` by \`node scripts/metrics-docs.ts\`. Names, types and labels
-are a contract. Durations are in seconds, on a monotonic clock; an exchange is counted once, when it is over. Beside
-these there are prom-client's \`process_*\` and \`nodejs_*\`.
+What Ollascope exports, made from \`src/metrics/\` by \`node scripts/metrics-docs.ts\`. Names, types and labels are a
+contract. Durations are in seconds, on a monotonic clock; an exchange is counted once, when it is over. Beside these
+there are prom-client's \`process_*\` and \`nodejs_*\`. Each family has one owner: \`ollascope proxy\` exports the first part,
+\`ollascope collector\` those of the collector, each process the last, and \`ollascope serve\` all.
 `
 
 const LABELS = `## Labels
@@ -145,13 +39,31 @@ const LABELS = `## Labels
 
 /** The whole of docs/METRICS.md. */
 export function metricsDocument(): string {
-  const families = Object.entries(DEFINITIONS).map(([key, definition]) =>
-    family(definition, DOCS[key as keyof typeof DOCS]),
-  )
-  return [HEAD, LABELS, ...families].join('\n')
+  const parts = PARTS.map(([title, definitions, docs]) => {
+    const families = Object.entries(definitions).map(([key, definition]) => family(definition, docs[key]))
+    return [`# ${title}\n`, ...families].join('\n')
+  })
+  return [HEAD, LABELS, ...parts].join('\n')
 }
 
-function family(definition: MetricDefinition, doc: Doc): string {
+type Part = readonly [
+  title: string,
+  definitions: Readonly<Record<string, MetricDefinition>>,
+  docs: Readonly<Record<string, Doc>>,
+]
+
+const PARTS: readonly Part[] = [
+  ['Requests and inference: the proxy', PROXY, PROXY_DOCS],
+  ['Models: the collector', RESIDENCY, RESIDENCY_DOCS],
+  ['GPUs: the collector', GPUS, GPU_DOCS],
+  ['Containers: the collector', CONTAINERS, CONTAINER_DOCS],
+  ['Host: the collector', HOST, HOST_DOCS],
+  ['The collectors themselves', COLLECTORS, COLLECTOR_DOCS],
+  ['Each process', PROCESS, PROCESS_DOCS],
+]
+
+function family(definition: MetricDefinition, doc: Doc | undefined): string {
+  if (doc === undefined) throw new Error(`${definition.name} is not documented`)
   const labels = definition.labels.length === 0 ? 'none' : definition.labels.map((label) => `\`${label}\``).join(', ')
   const buckets = definition.buckets === undefined ? '' : `; buckets ${definition.buckets.join(' ')}`
   return `## ${definition.name}
@@ -169,8 +81,12 @@ ${doc.query}
 }
 
 const UNITS: readonly (readonly [suffix: RegExp, unit: string])[] = [
-  [/_seconds$/, 'seconds'],
-  [/_bytes_total$/, 'bytes'],
+  [/_seconds(_total)?$/, 'seconds'],
+  [/_watts$/, 'watts'],
+  [/_joules_total$/, 'joules'],
+  [/_celsius$/, 'degrees Celsius'],
+  [/_hertz$/, 'hertz'],
+  [/_bytes(_total)?$/, 'bytes'],
   [/_ratio$/, 'a ratio from 0 to 1'],
   [/_tokens(_total)?$/, 'tokens'],
   [/_info$/, 'nothing: always 1'],

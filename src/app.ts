@@ -1,28 +1,25 @@
 import { readFields } from './access/fields.ts'
-import { createGate } from './access/gate.ts'
 import { createHostCheck } from './access/hosts.ts'
 import { createAdmin } from './admin/admin.ts'
 import { judgeReadiness, type Readiness } from './admin/readiness.ts'
 import { createStatus } from './admin/status.ts'
+import { createCollection } from './collection.ts'
 import type { Config } from './config.ts'
 import { isLoopback } from './config/parsers.ts'
-import { createLimits } from './limits.ts'
-import { formatAddress, listen, type Address } from './listen.ts'
+import { modelsOnCpu } from './gpu-expectation.ts'
+import { listen, type Address } from './listen.ts'
 import type { Logger } from './logger.ts'
 import { negotiateFormat, renderMetrics } from './metrics/exposition.ts'
-import { ModelLabels } from './metrics/labels.ts'
-import { recordClient, recordExchange } from './metrics/record.ts'
-import { createMetrics } from './metrics/registry.ts'
+import { createRegistry } from './metrics/registry.ts'
+import { runsModel } from './ollama/endpoints.ts'
+import { tellsLoad } from './ollama/derived.ts'
 import type { Exchange } from './ollama/exchange.ts'
-import type { LoadedModel } from './ollama/inventory.ts'
 import { fullModelName } from './ollama/model-name.ts'
-import { createProxy } from './proxy/proxy.ts'
-import { createReceipt, type Receipt } from './receipt.ts'
-import { createReloader, reloadable } from './reload.ts'
-import { contextLengthOf } from './ollama/derived.ts'
+import { createTraffic, type Traffic } from './traffic.ts'
 import { getJson } from './upstream/get-json.ts'
-import { createPoller, fresh } from './upstream/poller.ts'
+import { LoadEvents } from './upstream/load-events.ts'
 import { Residency } from './upstream/residency.ts'
+import { createUpstream, fresh } from './upstream/upstream.ts'
 import type { Version } from './version.ts'
 
 export interface AppDependencies {
@@ -36,11 +33,16 @@ export interface AppDependencies {
   readonly machineName: string
   /** How many connections there is room for. */
   readonly maxConnections: number | undefined
+  /** The environment, for the programs that collectors start. */
+  readonly env: Readonly<Record<string, string | undefined>>
 }
 
+/** `serve` is both; in production the proxy, which parses what users send, has no privileges, and the collector has them. */
+export type Role = 'serve' | 'proxy' | 'collector'
+
 export interface App {
-  /** Listens on both addresses; rejects with a StartError. */
-  readonly start: () => Promise<{ readonly proxy: Address; readonly admin: Address }>
+  /** Listens on its addresses; rejects with a StartError. */
+  readonly start: () => Promise<{ readonly proxy: Address | undefined; readonly admin: Address }>
   /** Takes no more requests and lets the running ones end, for as long as this or the drain timeout says. */
   readonly close: (graceMs?: number) => Promise<void>
   /** A log line was lost. */
@@ -49,69 +51,59 @@ export interface App {
   readonly countUncaught: () => void
 }
 
-const RECEIPTS_KEPT = 100
-
-/** Puts the parts together: proxy, metrics, receipts, the eyes on the upstream, and the admin listener. */
-export function createApp(config: Config, dependencies: AppDependencies): App {
+/** Puts the parts together: proxy, metrics, receipts, the eyes on the upstream and its machine, and the admin listener. */
+export function createApp(config: Config, dependencies: AppDependencies, role: Role = 'serve'): App {
   const { logger, version, nodeVersion, now, wallClock, machineName } = dependencies
   const startedMs = now()
-  const receipts: Receipt[] = []
+  const meantForCpu = new Set(config.cpuModels)
   let draining = false
 
-  const { registry, metrics } = createMetrics(
-    {
-      activeRequests: () => proxy.inFlightCount,
-      stalledRequests: () => proxy.stalledCount(config.stallAfterMs),
-      upstreamSilenceSeconds: () => proxy.silenceSeconds(),
-      oldestRequestAgeSeconds: () => Math.max(0, ...proxy.inFlight().map(({ ageSeconds }) => ageSeconds)),
-      loaded: () => fresh(poller.state().loaded),
-      installed: () => fresh(poller.state().installed),
-      reloads: () => reloader.states(),
-    },
-    { ...version, nodeVersion, targets: config.targets },
-  )
-  const models = new ModelLabels(config.modelLimit, () => metrics.labelOverflow.inc({ label: 'model' }))
-  const poller = createPoller({
+  const registry = createRegistry({ ...version, nodeVersion })
+  const events = new LoadEvents(now)
+  const residency = new Residency(() => collection.wakeOllama())
+  const upstream = createUpstream({
     getJson: (path, signal) => getJson(config.upstream.url, path, signal),
-    intervalMs: config.collectIntervalMs,
+    intervalMs: config.collect.intervalMs,
+    now,
     onLoaded(loaded, changed) {
       residency.setLoaded(loaded)
-      if (changed) proxy.noteLife()
+      if (loaded !== undefined) events.setLoaded(loaded)
+      collection.setLoaded(loaded)
+      if (changed) traffic?.proxy.noteLife()
     },
-    awaitsLoad: () => proxy.awaits((model) => residency.isLoaded(model) !== true),
-    onInstalled: (installed) => models.setListed(installed.map(({ name }) => name)),
+    awaitsLoad: () => collection.awaitsLoaded() || awaitedModels().length > 0,
+    onInstalled(installed) {
+      const names = installed.map(({ name }) => name)
+      events.setInstalled(names)
+      traffic?.setListed(names)
+    },
   })
-  const residency = new Residency(() => poller.wake())
-  const gate = createGate(config.access, now, machineName)
-  const proxy = createProxy({
-    residency,
-    admit: (head) => gate.admit(head),
-    withheld: gate.credentialHeaders(),
-    limits: createLimits(config),
-    bodyRules: config.limits,
-    maxInFlight: config.limits.inFlight,
-    maxConnections: dependencies.maxConnections,
-    tls: config.tls,
-    upstream: config.upstream,
-    hostHeader: config.upstreamHostHeader === 'upstream' ? formatAddress(config.upstream) : undefined,
+  const traffic: Traffic | undefined =
+    role === 'collector'
+      ? undefined
+      : createTraffic({
+          config,
+          logger,
+          registry,
+          residency,
+          now,
+          wallClock,
+          machineName,
+          maxConnections: dependencies.maxConnections,
+          onExchange: noteLoad,
+        })
+  const collection = createCollection({
+    config: role === 'proxy' ? { ...config, collect: { ...config.collect, collectors: [] } } : config,
+    logger,
     now,
-    onExchange: settle,
-    onObserverError(error, requestId) {
-      metrics.observerErrors.inc()
-      logger.warn({ request_id: requestId, err: error }, 'an observer failed; the exchange goes on without its numbers')
-    },
-    onInternalError: (error, requestId) => logger.error({ request_id: requestId, err: error }, 'the proxy failed'),
-    onConnectionRefused: (reason) => metrics.connectionsRefused.inc({ reason }),
+    wallClock,
+    env: dependencies.env,
+    upstream,
+    events,
+    loading: awaitedModels,
   })
-  const sources = reloadable(
-    config,
-    (tokens) => gate.setTokens(tokens),
-    (tls) => proxy.setTls(tls),
-  )
-  const reloader = createReloader(sources, (name, problems) => {
-    if (problems.length === 0) logger.info({ what: name }, 'files changed, and were taken over')
-    else logger.error({ what: name, problems }, 'files changed and are broken: what was read before stays in use')
-  })
+  if (role !== 'proxy') collection.publish(registry)
+
   const checkAdminHost = createHostCheck(isLoopback(config.adminListen.host) ? 'ollama' : 'any', machineName)
   const admin = createAdmin({
     token: config.adminToken,
@@ -120,69 +112,72 @@ export function createApp(config: Config, dependencies: AppDependencies): App {
     status: () =>
       createStatus({
         version,
+        role,
         uptimeSeconds: (now() - startedMs) / 1000,
         upstreamUrl: config.upstream.url,
-        upstream: poller.state(),
+        upstream: upstream.state(),
         readiness: readiness(),
-        inFlight: proxy.inFlight(),
-        receipts,
+        gpuExpectation: collection.gpuExpectation(),
+        gpus: collection.gpus(),
+        meantForCpu,
+        inFlight: traffic?.proxy.inFlight() ?? [],
+        collectors: collection.states(),
+        receipts: traffic?.receipts ?? [],
       }),
-    model: () => config.ollamaModel ?? poller.state().loaded?.value?.[0]?.name,
+    model: () => config.ollamaModel ?? upstream.state().loaded?.value?.[0]?.name,
     async metrics(accept) {
       const type = negotiateFormat(accept)
-      const body = await renderMetrics(registry, type, (err) => logger.error({ err }, 'a metric failed'))
+      const body = await renderMetrics(registry.registry, type, (err) => logger.error({ err }, 'a metric failed'))
       return { type, body }
     },
     onError: (err) => logger.error({ err }, 'the admin listener failed'),
   })
 
   function readiness(): Readiness {
-    return judgeReadiness(poller.state(), config.upstream.url, draining)
+    return judgeReadiness({
+      upstream: upstream.state(),
+      upstreamUrl: config.upstream.url,
+      draining,
+      gpu: collection.gpuExpectation(),
+      onCpu: modelsOnCpu(fresh(upstream.state().loaded) ?? [], meantForCpu),
+      requiresGpu: config.readyRequiresGpu,
+    })
   }
 
-  function settle(exchange: Exchange): void {
-    try {
-      const loaded = loadedModel(exchange)
-      const contextLength = contextLengthOf(exchange, loaded?.contextLength)
-      recordExchange(metrics, models, exchange, contextLength, wallClock() / 1000)
-      if (config.clientLabel) recordClient(metrics, exchange)
-      const receipt = createReceipt(exchange, loaded)
-      receipts.unshift(receipt)
-      if (receipts.length > RECEIPTS_KEPT) receipts.pop()
-      logger.info(receipt, 'request')
-    } catch (err) {
-      metrics.observerErrors.inc()
-      logger.error({ err, request_id: exchange.requestId }, 'an exchange could not be recorded')
-    }
+  /** The models that requests wait for and that are not known to be loaded. */
+  function awaitedModels(): string[] {
+    return traffic?.proxy.awaited((model) => residency.isLoaded(model) !== true) ?? []
   }
 
-  function loadedModel({ request: { model } }: Exchange): LoadedModel | undefined {
-    return model.kind === 'named' ? residency.find(fullModelName(model.name)) : undefined
+  function noteLoad({ request: { model }, usage, endpoint, method, durationSeconds }: Exchange): void {
+    if (model.kind !== 'named' || !runsModel(endpoint, method) || !tellsLoad(usage)) return
+    const loadedMs = now() - (durationSeconds - (usage.loadSeconds ?? 0)) * 1000
+    events.noteLoad(fullModelName(model.name), loadedMs)
   }
 
   return {
     async start() {
-      const proxyAddress = await listen(proxy.server, config.listen, 'OLLASCOPE_LISTEN')
+      const proxyAddress = traffic && (await listen(traffic.proxy.server, config.listen, 'OLLASCOPE_LISTEN'))
       try {
         const adminAddress = await listen(admin, config.adminListen, 'OLLASCOPE_ADMIN_LISTEN')
-        poller.start()
-        await reloader.look()
+        collection.start()
+        await traffic?.reloader.look()
         return { proxy: proxyAddress, admin: adminAddress }
       } catch (error) {
-        proxy.server.close()
+        traffic?.proxy.server.close()
         throw error
       }
     },
     async close(graceMs = config.drainTimeoutMs) {
       draining = true
-      poller.stop()
-      reloader.stop()
-      await proxy.close(graceMs)
+      collection.stop()
+      traffic?.reloader.stop()
+      await traffic?.proxy.close(graceMs)
       const closed = new Promise((resolve) => admin.close(resolve))
       admin.closeAllConnections()
       await closed
     },
-    countDroppedLine: () => metrics.logLinesDropped.inc(),
-    countUncaught: () => metrics.uncaughtErrors.inc(),
+    countDroppedLine: () => registry.own.logLinesDropped.inc(),
+    countUncaught: () => registry.own.uncaughtErrors.inc(),
   }
 }

@@ -18,7 +18,9 @@ const version: Command = (_argv, { stdout, nodeVersion }) => {
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  serve: (argv, terminal) => withoutArguments('serve', argv, terminal, serve),
+  serve: (argv, terminal) => withoutArguments('serve', argv, terminal, (it) => serve(it, 'serve')),
+  proxy: (argv, terminal) => withoutArguments('proxy', argv, terminal, (it) => serve(it, 'proxy')),
+  collector: (argv, terminal) => withoutArguments('collector', argv, terminal, (it) => serve(it, 'collector')),
   'check-config': (argv, terminal) => withoutArguments('check-config', argv, terminal, checkConfig),
   demo: (argv, terminal) => runDemo(argv, { stdout: (line) => terminal.stdout(`${line}\n`), signal: terminal.stop }),
   help,
@@ -27,7 +29,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   '--version': version,
   '-v': version,
 }
-const LATER = new Set(['proxy', 'collector', 'doctor', 'healthcheck', 'bench'])
+const LATER = new Set(['doctor', 'healthcheck', 'bench'])
 
 /** Runs one command. @returns the exit code: 0, 1 for a failure, 2 for a mistake in the call or the configuration. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {

@@ -1,4 +1,5 @@
 import { readAccess, type Access } from './config/access.ts'
+import { readCollect, type Collect } from './config/collect.ts'
 import { environmentProblems } from './config/environment-problems.ts'
 import { modelLimits, modelTargets, readConfigFile } from './config/file.ts'
 import type { FileConfig } from './config/file.ts'
@@ -30,7 +31,13 @@ export interface Config {
   /** Whose Host the upstream sees: `auto` is resolved already. */
   readonly upstreamHostHeader: 'client' | 'upstream'
   readonly drainTimeoutMs: number
-  readonly collectIntervalMs: number
+  readonly collect: Collect
+  readonly gpuExpected: 'auto' | 'true' | 'false'
+  /** Whether a fallback to the CPU makes it unready. */
+  readonly readyRequiresGpu: boolean
+  readonly stateDir: string | undefined
+  /** Full names of the models that are meant to run on the CPU. */
+  readonly cpuModels: readonly string[]
   /** How many model names get series of their own. */
   readonly modelLimit: number
   /** Without a chunk for so long, a stream counts as stalled. */
@@ -105,7 +112,11 @@ export function loadConfig(env: Env, readFile: ReadFile): Config {
     log: { level: read(settings.logLevel), format: read(settings.logFormat) },
     upstreamHostHeader: hostHeader === 'auto' ? (isLoopback(listen.host) ? 'client' : 'upstream') : hostHeader,
     drainTimeoutMs: read(settings.drainTimeout),
-    collectIntervalMs: read(settings.collectInterval),
+    collect: readCollect(reader, env),
+    gpuExpected: read(settings.gpuExpected),
+    readyRequiresGpu: read(settings.readyRequiresGpu),
+    stateDir: read(settings.stateDir),
+    cpuModels: [...models].filter(([, model]) => model.processor === 'cpu').map(([name]) => name),
     modelLimit: read(settings.modelLimit),
     stallAfterMs: read(settings.stallAfter),
     ollamaModel: read(settings.ollamaModel),

@@ -2,7 +2,9 @@ import { settingsTable } from './config.ts'
 
 const COMMANDS = `ollascope <command>: see what Ollama does
 
-  serve          proxy, metrics and admin listener in one process (the default)
+  serve          proxy, collectors and admin listener in one process (the default)
+  proxy          the proxy and its admin listener only: parses what users send, needs no privileges
+  collector      the collectors and their admin listener only: sees GPU, containers and host
   demo           a stand-in Ollama that answers with recorded traffic; --traffic URL sends a mixed load (demo --help)
   check-config   print what it would run with, secrets masked; every mistake at once
 

@@ -1,16 +1,27 @@
+import type { GpuSnapshot } from '../collectors/gpu.ts'
+import type { CollectorState } from '../collectors/scheduler.ts'
+import type { GpuExpectation } from '../gpu-expectation.ts'
 import { processorOf } from '../ollama/inventory.ts'
+import { fullModelName } from '../ollama/model-name.ts'
 import type { InFlight } from '../proxy/proxy.ts'
 import type { Receipt } from '../receipt.ts'
-import type { UpstreamState } from '../upstream/poller.ts'
+import type { UpstreamState } from '../upstream/upstream.ts'
 import type { Readiness } from './readiness.ts'
 
 export interface StatusSources {
   readonly version: { readonly version: string; readonly revision: string }
+  /** Which parts run here. */
+  readonly role: string
   readonly uptimeSeconds: number
   readonly upstreamUrl: string
   readonly upstream: UpstreamState
   readonly readiness: Readiness
+  readonly gpuExpectation: GpuExpectation
+  readonly gpus: readonly GpuSnapshot[]
+  /** Full names of the models for which the CPU is no fallback. */
+  readonly meantForCpu: ReadonlySet<string>
   readonly inFlight: readonly InFlight[]
+  readonly collectors: readonly CollectorState[]
   /** The newest first. */
   readonly receipts: readonly Receipt[]
 }
@@ -21,13 +32,16 @@ export function createStatus(sources: StatusSources): object {
   return {
     version: sources.version.version,
     revision: sources.version.revision,
+    role: sources.role,
     uptime_seconds: round(sources.uptimeSeconds),
     status: sources.readiness.status,
     reasons: sources.readiness.reasons,
     upstream: {
       url: sources.upstreamUrl,
-      tags_failure: upstream.installed?.failure ?? null,
-      ps_failure: upstream.loaded?.failure ?? null,
+      version: upstream.version?.value ?? null,
+      version_failure: upstream.version?.failure?.message ?? null,
+      tags_failure: upstream.installed?.failure?.message ?? null,
+      ps_failure: upstream.loaded?.failure?.message ?? null,
       installed_models: upstream.installed?.value?.length ?? null,
     },
     models: (upstream.loaded?.value ?? []).map((model) => {
@@ -40,8 +54,25 @@ export function createStatus(sources: StatusSources): object {
         context_length: model.contextLength ?? null,
         processor,
         gpu_ratio: gpuRatio ?? null,
+        cpu_intended: sources.meantForCpu.has(fullModelName(model.name)),
       }
     }),
+    gpu: {
+      expected: sources.gpuExpectation.expected,
+      because: sources.gpuExpectation.because,
+      gpus: sources.gpus.map(({ vendor, index, uuid, name, driverVersion, numbers }) => ({
+        vendor,
+        index,
+        uuid,
+        name,
+        driver_version: driverVersion,
+        utilization_ratio: numbers.utilizationRatio ?? null,
+        memory_used_bytes: numbers.memoryUsedBytes ?? null,
+        memory_total_bytes: numbers.memoryTotalBytes ?? null,
+        temperature_celsius: numbers.temperatureCelsius ?? null,
+        power_watts: numbers.powerWatts ?? null,
+      })),
+    },
     in_flight: inFlight.map((exchange) => ({
       request_id: exchange.requestId,
       method: exchange.method,
@@ -51,7 +82,14 @@ export function createStatus(sources: StatusSources): object {
       phase: exchange.phase,
       age_seconds: round(exchange.ageSeconds),
     })),
-    collectors: [],
+    collectors: sources.collectors.map(({ name, status, problem, durationSeconds, lastSuccessSeconds }) => ({
+      name,
+      status,
+      reason: problem?.reason ?? null,
+      message: problem?.message ?? null,
+      duration_seconds: durationSeconds === undefined ? null : round(durationSeconds),
+      last_success: lastSuccessSeconds === undefined ? null : new Date(lastSuccessSeconds * 1000).toISOString(),
+    })),
     receipts: sources.receipts,
   }
 }

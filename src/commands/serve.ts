@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createApp } from '../app.ts'
+import { createApp, type Role } from '../app.ts'
 import { loadConfig } from '../config.ts'
 import { formatAddress } from '../listen.ts'
 import { createLogger } from '../logger.ts'
@@ -15,8 +15,8 @@ const CRASH_GRACE_MS = 5000
 /** How long the last log lines may take to leave. */
 const FLUSH_MS = 1000
 
-/** `ollascope serve`: runs until it is told to stop, then lets the running exchanges end. */
-export async function serve(terminal: Terminal): Promise<void> {
+/** `ollascope serve`, `proxy` and `collector`: runs until it is told to stop, then lets the running exchanges end. */
+export async function serve(terminal: Terminal, role: Role): Promise<void> {
   const { env, stop, isTerminal, nodeVersion, machineName, maxOpenFiles } = terminal
   const config = loadConfig(env, (path) => readFileSync(path, 'utf8'))
   const { format, level } = config.log
@@ -27,15 +27,20 @@ export async function serve(terminal: Terminal): Promise<void> {
     onDrop: () => app.countDroppedLine(),
   })
   const version = readVersion()
-  const app = createApp(config, {
-    logger,
-    version,
-    nodeVersion,
-    now: () => performance.now(),
-    wallClock: Date.now,
-    machineName,
-    maxConnections: maxOpenFiles === undefined ? undefined : roomFor(maxOpenFiles),
-  })
+  const app = createApp(
+    config,
+    {
+      logger,
+      version,
+      nodeVersion,
+      now: () => performance.now(),
+      wallClock: Date.now,
+      machineName,
+      maxConnections: maxOpenFiles === undefined ? undefined : roomFor(maxOpenFiles),
+      env,
+    },
+    role,
+  )
   let graceMs = config.drainTimeoutMs
   terminal.onUncaught((err) => {
     app.countUncaught()
@@ -46,11 +51,13 @@ export async function serve(terminal: Terminal): Promise<void> {
   logger.info(
     {
       version: version.version,
-      proxy: `http://${formatAddress(proxy)}`,
+      ...(proxy && { proxy: `http://${formatAddress(proxy)}` }),
       admin: `http://${formatAddress(admin)}`,
       upstream: config.upstream.url,
     },
-    'ollascope is ready: point OLLAMA_BASE_URL at the proxy',
+    proxy === undefined
+      ? 'ollascope collects: point Prometheus at the admin listener'
+      : 'ollascope is ready: point OLLAMA_BASE_URL at the proxy',
   )
   if (!stop.aborted) await once(stop, 'abort')
   logger.info({ drain_seconds: graceMs / 1000 }, 'stopping: running exchanges may end')

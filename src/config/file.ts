@@ -17,6 +17,8 @@ interface ModelConfig {
   /** Its own and its tier's; at most one for a metric and a quantile. */
   readonly targets: readonly LatencyTarget[]
   readonly limits: ModelLimits
+  /** Where it is meant to run; undefined is on a GPU, if there is one. */
+  readonly processor: 'cpu' | undefined
 }
 
 /** What the config file says. */
@@ -107,7 +109,9 @@ function readFileConfig(value: unknown, lineOf: (path: readonly string[]) => num
     // Where tiers is no map at all, that is the mistake.
     if (shared === undefined && typeof definitions === 'object' && !Array.isArray(definitions))
       problems.push({ path: [...path, 'tier'], value: tier, why: noTier(tier, [...tiers.keys()]) })
-    models.set(full, { tier: isNamed ? tier : undefined, targets: mergeTargets(shared ?? [], own.targets), limits })
+    const processor = fieldOf(model, 'processor') === 'cpu' ? 'cpu' : undefined
+    const targets = mergeTargets(shared ?? [], own.targets)
+    models.set(full, { tier: isNamed ? tier : undefined, targets, limits, processor })
   }
   const file: FileConfig = { models, tiers: [...tiers.keys()], tokens }
   return { file, problems }

@@ -1,4 +1,5 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
+import { COLLECTOR_NAMES, type CollectorName } from './collector-names.ts'
 import { shown } from './parsers.ts'
 import type { Parsed, Parser } from './parsers.ts'
 
@@ -22,6 +23,25 @@ export const parseOrigins = autoOr((text) => {
   // A browser leaves out the port that the scheme has anyway.
   return 'value' in origins ? { value: origins.value.map((one) => one.replace(IMPLIED_PORT, '$1$2')) } : origins
 })
+
+/** Names of collectors, separated by commas; `none`, or undefined of '': all that can run. */
+export const parseCollectors: Parser<readonly CollectorName[] | undefined> = (text) => {
+  if (text === '') return { value: undefined }
+  if (text === 'none') return { value: [] }
+  const entries = entriesOf(text)
+  const wrong = entries.find((entry) => !COLLECTOR_NAMES.some((name) => name === entry))
+  if (wrong === undefined) return { value: COLLECTOR_NAMES.filter((name) => entries.includes(name)) }
+  return { problem: `${shown('', wrong)} is none of ${COLLECTOR_NAMES.join(', ')}; write a list of them, or none` }
+}
+
+/** Names of containers, separated by commas; none of ''. */
+export const parseContainers: Parser<readonly string[]> = (text) => {
+  if (text === '') return { value: [] }
+  const entries = text.split(',').map((entry) => entry.trim())
+  const wrong = entries.find((entry) => !CONTAINER.test(entry))
+  if (wrong === undefined) return { value: [...new Set(entries)] }
+  return { problem: wrong === '' ? 'an entry is empty; write a,b' : `${shown('', wrong)} is no name of a container` }
+}
 
 function autoOr(parse: Parser<readonly string[]>): Parser<'auto' | Exclude<Allowed, 'ollama'>> {
   return (text) => {
@@ -68,6 +88,8 @@ function isPort(digits: string): boolean {
   return Number(digits) >= 1 && Number(digits) <= 65_535
 }
 
+/** As Docker has it, and Podman too. */
+const CONTAINER = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/
 const NETWORK = /^([\da-f:.]+)(?:\/(\d{1,3}))?$/
 const HOST = /^(?:\[([\da-f:.]+)\]|((?:\*\.)?[\w-]+(?:\.[\w-]+)*))(?::(\d{1,5}))?$/
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/(?:\[([\da-f:.]+)\]|(\*|(?:\*\.)?[\w-]+(?:\.[\w-]+)*))(?::(\d{1,5}|\*))?$/

@@ -47,6 +47,22 @@ export function collide(a: Address, b: Address): boolean {
 /** Any text as it is. */
 export const parseText: Parser<string> = (text) => ({ value: text })
 
+/** An absolute path of a folder, without a slash at its end. */
+export const parsePath: Parser<string> = (text) =>
+  text.startsWith('/') && !text.includes('\0')
+    ? { value: text.replace(/(?<=.)\/+$/, '') }
+    : { problem: 'not an absolute path; write one that begins with /' }
+
+/** `unix:///path`, `tcp://host:port` or `http://host:port`, as it is. */
+export const parseDockerHost: Parser<string> = (text) => {
+  if (/^unix:\/\/\/[^\0]+$/.test(text)) return { value: text }
+  if (/^(tcp|http):\/\/(\[[\da-f:.]+\]|[\w.-]+)(:\d{1,5})?\/?$/i.test(text)) return { value: text }
+  const wanted = 'write unix:///var/run/docker.sock or tcp://host:2375'
+  return /^(ssh|https|npipe|fd):/i.test(text)
+    ? { problem: `${/^\w+/.exec(text)?.[0] ?? ''}:// is not supported; ${wanted}` }
+    : { problem: `not the address of a Docker daemon; ${wanted}` }
+}
+
 /** `true` or `false`. */
 export const parseBoolean: Parser<boolean> = (text) =>
   text === 'true' || text === 'false' ? { value: text === 'true' } : { problem: 'not a boolean; write true or false' }

@@ -5,7 +5,6 @@ import { configSchema } from './schema.ts'
 import { editDistance, suggest } from './suggest.ts'
 import { entriesOf, fieldOf, parseTarget } from './targets.ts'
 import { NO_NAME, HOW_TO_HASH } from './tokens.ts'
-import { NOT_YET } from './wording.ts'
 
 let validate: ValidateFunction | undefined
 
@@ -30,8 +29,8 @@ function inWords(error: ErrorObject): Problem {
       return { path: [...path, paramOf(error, 'additionalProperty')], why: unknownKey(error) }
     case 'propertyNames':
       return { path: [...path, paramOf(error, 'propertyName')], why: 'a name is empty; write one' }
-    case 'not':
-      return { path, why: NOT_YET }
+    case 'const':
+      return { path, value, why: 'not cpu; write cpu, or leave it out' }
     case 'type':
       // What stands in the place of a map may be a token that lost its own.
       return isMap(schema) ? { path, why: noMap(schema) } : { path, value, why: wrongType(schema) }
@@ -82,10 +81,8 @@ function noMap(schema: unknown): string {
     : 'not a map; write names with what belongs to them'
 }
 
-/** The keys that the schema acts on. */
 function keysOf(schema: unknown): string[] {
-  const properties = entriesOf(fieldOf(schema, 'properties'))
-  return properties.filter(([, property]) => fieldOf(property, 'not') === undefined).map(([key]) => key)
+  return entriesOf(fieldOf(schema, 'properties')).map(([key]) => key)
 }
 
 function paramOf({ params }: ErrorObject, name: string): string {

@@ -2,9 +2,6 @@ import { MAX_CONNECT_RETRIES } from './model-limits.ts'
 import { METRICS, QUANTILES } from './targets.ts'
 import { TOKEN_HASH, TOKEN_NAME } from './tokens.ts'
 
-/** Documented, without effect yet: the only thing that the schema says of it is no. */
-const notYet = { not: {}, description: 'Not supported yet by this version.' } as const
-
 // A key without a value is as good as none: whoever comments out the last entry of a map leaves that behind.
 const map = { type: ['object', 'null'] } as const
 const named = { ...map, propertyNames: { minLength: 1 } } as const
@@ -58,7 +55,7 @@ export const configSchema = {
           description: 'Instead of OLLASCOPE_CONNECT_RETRIES, a whole number up to 10.',
         },
         retryDelay: { ...time, description: 'Instead of OLLASCOPE_RETRY_DELAY, up to 596h.' },
-        processor: notYet,
+        processor: { const: 'cpu', description: 'cpu: it is meant to run there, so that this is no fallback.' },
       },
     },
     targets: {

@@ -1,4 +1,5 @@
-import { parseHosts, parseNetworks, parseOrigins } from './lists.ts'
+import { parseCollectors, parseContainers, parseHosts, parseNetworks, parseOrigins } from './lists.ts'
+import { COLLECTOR_NAMES } from './collector-names.ts'
 import * as parse from './parsers.ts'
 import type { Parser } from './parsers.ts'
 
@@ -152,7 +153,53 @@ export const settings = {
     'origins that are served, else 403; auto: likewise',
   ),
   drainTimeout: setting('OLLASCOPE_DRAIN_TIMEOUT', '30s', parse.duration(), 'for streams to finish after SIGTERM'),
+  collectors: setting(
+    'OLLASCOPE_COLLECTORS',
+    '',
+    parseCollectors,
+    `list of ${COLLECTOR_NAMES.join(', ')}, or none; without it all that can run`,
+  ),
   collectInterval: setting('OLLASCOPE_COLLECT_INTERVAL', '10s', parse.duration('1s'), 'between two collections'),
+  nvidiaSmi: setting('OLLASCOPE_NVIDIA_SMI', 'nvidia-smi', parse.parseText, 'path of the program'),
+  dockerHost: setting(
+    'OLLASCOPE_DOCKER_HOST',
+    '',
+    parse.optional(parse.parseDockerHost),
+    'unix:///path or tcp://host:port; without it DOCKER_HOST, else the usual sockets',
+  ),
+  containers: setting(
+    'OLLASCOPE_CONTAINERS',
+    '',
+    parseContainers,
+    "names of the containers to watch; without it Ollama's are found by label, name or image",
+  ),
+  gpuExpected: setting(
+    'OLLASCOPE_GPU_EXPECTED',
+    'auto',
+    parse.oneOf('auto', 'true', 'false'),
+    'what CPU fallback is measured against; auto: where a GPU was ever seen',
+  ),
+  readyRequiresGpu: setting(
+    'OLLASCOPE_READY_REQUIRES_GPU',
+    'false',
+    parse.parseBoolean,
+    'true: /readyz is 503 on CPU fallback; false: 200 and degraded',
+  ),
+  procRoot: setting('OLLASCOPE_PROC_ROOT', '/proc', parse.parsePath, "where the host's is mounted"),
+  sysRoot: setting('OLLASCOPE_SYS_ROOT', '/sys', parse.parsePath, "where the host's is mounted"),
+  stateDir: setting(
+    'OLLASCOPE_STATE_DIR',
+    '',
+    parse.optional(parse.parsePath),
+    'folder that remembers between two starts that a GPU was seen, and which OOM kills are counted',
+  ),
+  gpuProcesses: setting(
+    'OLLASCOPE_GPU_PROCESSES',
+    'false',
+    parse.parseBoolean,
+    "true: GPU memory of Ollama's processes",
+  ),
+  logGpu: setting('OLLASCOPE_LOG_GPU', 'false', parse.parseBoolean, 'true: one JSON line a GPU snapshot'),
   modelLimit: setting(
     'OLLASCOPE_METRICS_MODEL_LIMIT',
     '100',
@@ -182,17 +229,6 @@ export const settings = {
 
 /** What is documented and does nothing yet. */
 export const pendingSettings: readonly PendingSetting[] = [
-  pending('OLLASCOPE_COLLECTORS', '', 'list: ollama,nvidia,amd,docker,cgroup,host; without it all that can run'),
-  pending('OLLASCOPE_NVIDIA_SMI', 'nvidia-smi', 'path of the program'),
-  pending('OLLASCOPE_DOCKER_HOST', '', 'else DOCKER_HOST, else the socket'),
-  pending('OLLASCOPE_CONTAINERS', '', 'names of the containers to watch; else found by itself'),
-  pending('OLLASCOPE_GPU_EXPECTED', 'auto', 'true, false; what CPU fallback is measured against'),
-  holds(pending('OLLASCOPE_READY_REQUIRES_GPU', 'false', 'true: /readyz is 503 on CPU fallback')),
-  pending('OLLASCOPE_PROC_ROOT', '/proc', "where the host's is mounted"),
-  pending('OLLASCOPE_SYS_ROOT', '/sys', "where the host's is mounted"),
-  pending('OLLASCOPE_STATE_DIR', '', 'remembers that a GPU was seen'),
-  holds(pending('OLLASCOPE_GPU_PROCESSES', 'false', 'GPU memory by process')),
-  holds(pending('OLLASCOPE_LOG_GPU', 'false', 'one JSON line a GPU snapshot')),
   pending('OTEL_EXPORTER_OTLP_ENDPOINT', '', 'traces of requests'),
 ]
 

@@ -1,16 +1,5 @@
 import { GAP_BOUNDS } from '../ollama/gaps.ts'
-
-type MetricKind = 'counter' | 'gauge' | 'histogram'
-
-/** One metric family of the catalogue. Names, types and labels are a contract with dashboards and alerts. */
-export interface MetricDefinition<T extends MetricKind = MetricKind> {
-  readonly name: string
-  readonly type: T
-  readonly help: string
-  readonly labels: readonly string[]
-  /** Upper bounds of a histogram, in the unit of its name. */
-  readonly buckets?: readonly number[]
-}
+import { counter, gauge, histogram, type MetricDefinition } from './definition.ts'
 
 const REQUEST_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800]
 const OVERHEAD_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
@@ -21,30 +10,11 @@ const LOAD_SECONDS = [0.05, 0.1, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600]
 const TOKENS = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5].map((power) => step * 10 ** power)).sort((a, b) => a - b)
 const CONTEXT_RATIO = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1]
 
-const DETAILS = ['digest', 'family', 'parameter_size', 'quantization'] as const
-
 const ROUTE = ['method', 'endpoint', 'status'] as const
 const MODEL = ['model', 'endpoint'] as const
 
-function counter(name: string, help: string, labels: readonly string[] = []): MetricDefinition<'counter'> {
-  return { name, type: 'counter', help, labels }
-}
-
-function gauge(name: string, help: string, labels: readonly string[] = []): MetricDefinition<'gauge'> {
-  return { name, type: 'gauge', help, labels }
-}
-
-function histogram(
-  name: string,
-  help: string,
-  labels: readonly string[],
-  buckets: readonly number[],
-): MetricDefinition<'histogram'> {
-  return { name, type: 'histogram', help, labels, buckets }
-}
-
 /** What the proxy exports. The HTTP layer has no model label, the inference layer has: that keeps both small. */
-export const DEFINITIONS = {
+export const PROXY = {
   requests: counter('ollama_requests_total', 'Requests that ended, by what the client got.', ROUTE),
   requestDuration: histogram(
     'ollama_request_duration_seconds',
@@ -196,33 +166,6 @@ export const DEFINITIONS = {
     'Bodies that were passed on and whose numbers could not be read: an unknown coding, too large or broken, an unknown type.',
     ['direction', 'reason'],
   ),
-  loadedModels: gauge('ollama_loaded_models', 'Models in memory.'),
-  loadedModelSize: gauge('ollama_loaded_model_size_bytes', 'Size of a model in memory.', ['model']),
-  loadedModelVram: gauge('ollama_loaded_model_vram_bytes', 'What of it is on a GPU.', ['model']),
-  loadedModelGpuRatio: gauge('ollama_loaded_model_gpu_ratio', 'The share of it that is on a GPU.', ['model']),
-  loadedModelExpires: gauge(
-    'ollama_loaded_model_expires_timestamp_seconds',
-    'When it will be unloaded, if nobody asks for it before; it can lie in the past.',
-    ['model'],
-  ),
-  loadedModelContext: gauge('ollama_loaded_model_context_tokens', 'The context length that it is loaded with.', [
-    'model',
-  ]),
-  loadedModelInfo: gauge('ollama_loaded_model_info', 'Always 1; which version of a model is loaded.', [
-    'model',
-    ...DETAILS,
-  ]),
-  modelsInstalled: gauge('ollama_models_installed', 'Models on disk.'),
-  installedModelInfo: gauge('ollama_installed_model_info', 'Always 1; which version of a model is installed.', [
-    'model',
-    ...DETAILS,
-  ]),
-  latencyTarget: gauge('ollama_latency_target_seconds', 'What the configuration file wants of a model.', [
-    'model',
-    'tier',
-    'metric',
-    'quantile',
-  ]),
   clientRequests: counter(
     'ollama_client_requests_total',
     'Requests by the name of the token that they came with, and by how they ended; where tokens are named.',
@@ -249,13 +192,17 @@ export const DEFINITIONS = {
     'Whether the files in use are those on disk: 0 where they changed, are broken, and what was read before stays.',
     ['file'],
   ),
+  observerErrors: counter('ollascope_observer_errors_total', 'Exchanges of which numbers were lost to an error.'),
+} as const satisfies Record<string, MetricDefinition>
+
+/** What each process exports of itself. */
+export const PROCESS = {
   uncaughtErrors: counter('ollascope_uncaught_errors_total', 'Errors that nobody caught; the process ends after one.'),
   labelOverflow: counter(
     'ollascope_label_overflow_total',
     'Requests whose label value was folded into "other": the model had no slot left, or the named family no series.',
     ['label'],
   ),
-  observerErrors: counter('ollascope_observer_errors_total', 'Exchanges of which numbers were lost to an error.'),
   logLinesDropped: counter('ollascope_log_lines_dropped_total', 'Log lines dropped since stdout did not take them.'),
   buildInfo: gauge('ollascope_build_info', 'Always 1; what is running.', ['version', 'revision', 'node_version']),
 } as const satisfies Record<string, MetricDefinition>

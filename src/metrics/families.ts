@@ -1,4 +1,4 @@
-import type { MetricDefinition } from './definitions.ts'
+import type { MetricDefinition } from './definition.ts'
 import { labelSetOf, MAX_SERIES, SeriesMap, type Labels } from './series.ts'
 
 /** One metric family, as the exposition takes it: the lines of a series are made when their turn comes. */
@@ -46,8 +46,8 @@ export interface Sample {
   readonly value: number
 }
 
-/** What is so now: asked for at each scrape, and gone from it when it is no more. */
-export class Gauge implements Family {
+/** What is so now: asked for at each scrape, and gone from it when it is no more. Also counters that others count. */
+export class Reading implements Family {
   readonly definition: MetricDefinition
   readonly #read: () => readonly Sample[]
 

@@ -3,7 +3,7 @@ import { runsModel } from '../ollama/endpoints.ts'
 import type { Exchange } from '../ollama/exchange.ts'
 import type { Counter, Exemplar, Histogram } from './families.ts'
 import { methodLabel, type ModelLabels } from './labels.ts'
-import type { Metrics } from './registry.ts'
+import type { ProxyMetrics } from './proxy-metrics.ts'
 import type { Labels } from './series.ts'
 
 /**
@@ -12,7 +12,7 @@ import type { Labels } from './series.ts'
  * @param endedAt seconds since 1970
  */
 export function recordExchange(
-  metrics: Metrics,
+  metrics: ProxyMetrics,
   models: ModelLabels,
   exchange: Exchange,
   contextLength: number | undefined,
@@ -28,7 +28,7 @@ export function recordExchange(
   }
 }
 
-function recordHttp(metrics: Metrics, exchange: Exchange, exemplar: Exemplar | undefined): void {
+function recordHttp(metrics: ProxyMetrics, exchange: Exchange, exemplar: Exemplar | undefined): void {
   const endpoint = exchange.endpoint.label
   const route = { method: methodLabel(exchange.method), endpoint, status: String(exchange.status) }
   metrics.requests.inc(route)
@@ -46,7 +46,7 @@ function recordHttp(metrics: Metrics, exchange: Exchange, exemplar: Exemplar | u
 }
 
 /** Counts one exchange for the client whose token it came with. */
-export function recordClient(metrics: Metrics, { client, verdict, usage }: Exchange): void {
+export function recordClient(metrics: ProxyMetrics, { client, verdict, usage }: Exchange): void {
   if (client === undefined) return
   metrics.clientRequests.inc({ client, outcome: verdict.outcome })
   count(metrics.clientTokens, { client, type: 'input' }, usage.inputTokens)
@@ -58,7 +58,7 @@ export function recordClient(metrics: Metrics, { client, verdict, usage }: Excha
 const BAD_OUTCOMES = ['rejected', 'timeout', 'truncated', 'error'] as const
 
 function recordInference(
-  metrics: Metrics,
+  metrics: ProxyMetrics,
   models: ModelLabels,
   exchange: Exchange,
   contextLength: number | undefined,
@@ -96,7 +96,12 @@ function recordInference(
   recordContext(metrics, labels, exchange, contextLength)
 }
 
-function recordContext(metrics: Metrics, labels: Labels, exchange: Exchange, contextLength: number | undefined): void {
+function recordContext(
+  metrics: ProxyMetrics,
+  labels: Labels,
+  exchange: Exchange,
+  contextLength: number | undefined,
+): void {
   const { usage, verdict } = exchange
   const used = contextUsed(usage)
   if (used === undefined) {
@@ -110,7 +115,7 @@ function recordContext(metrics: Metrics, labels: Labels, exchange: Exchange, con
   }
 }
 
-function recordTransfer(metrics: Metrics, exchange: Exchange): void {
+function recordTransfer(metrics: ProxyMetrics, exchange: Exchange): void {
   const endpoint = exchange.endpoint.label
   metrics.transferDuration.observe({ endpoint, outcome: exchange.verdict.outcome }, exchange.durationSeconds)
   count(metrics.transferBytes, { endpoint }, exchange.transferredBytes)

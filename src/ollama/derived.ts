@@ -29,6 +29,11 @@ export function decodeRate({ outputTokens, evalSeconds }: Usage): number | undef
 /** A load takes longer than this, and the scheduling of a loaded model shorter: 0.001 to 0.21 s recorded, loads from 0.66 s. */
 const LOAD_SECONDS = 0.5
 
+/** Whether the server's own number says that a model was loaded for this request. */
+export function tellsLoad({ loadSeconds = 0 }: Usage): boolean {
+  return loadSeconds >= LOAD_SECONDS
+}
+
 /**
  * Prompt tokens that were computed for certain, and the seconds that took. Ollama's count holds cached tokens, its
  * duration does not: only where the server tells how many were cached, or where this request loaded the model and
@@ -40,7 +45,7 @@ export function knownPrefill({ usage, coldStart }: Exchange): { tokens: number; 
   if (cachedInputTokens !== undefined) {
     return cachedInputTokens < inputTokens ? { tokens: inputTokens - cachedInputTokens, seconds } : undefined
   }
-  return coldStart && (usage.loadSeconds ?? 0) >= LOAD_SECONDS ? { tokens: inputTokens, seconds } : undefined
+  return coldStart && tellsLoad(usage) ? { tokens: inputTokens, seconds } : undefined
 }
 
 /**
@@ -49,7 +54,7 @@ export function knownPrefill({ usage, coldStart }: Exchange): { tokens: number; 
  */
 export function contextLengthOf({ request, usage }: Exchange, listed: number | undefined): number | undefined {
   const { numCtx } = request
-  const loaded = usage.loadSeconds === undefined || usage.loadSeconds >= LOAD_SECONDS
+  const loaded = usage.loadSeconds === undefined || tellsLoad(usage)
   if (numCtx === undefined) return listed
   if (listed === undefined) return numCtx // or what the model can, where that is less: then nothing is full too early
   if (!loaded) return listed

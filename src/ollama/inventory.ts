@@ -34,6 +34,14 @@ export function parseTags(json: unknown): InstalledModel[] | undefined {
   return models(json)?.map(installed)
 }
 
+/** @returns `undefined` for an answer that names no version. */
+export function parseVersion(json: unknown): string | undefined {
+  return isFields(json) ? text(json.version)?.slice(0, MAX_VERSION) : undefined
+}
+
+/** It becomes a label. */
+const MAX_VERSION = 64
+
 function installed(model: Fields): InstalledModel {
   const details = isFields(model.details) ? model.details : {}
   return {

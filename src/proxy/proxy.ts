@@ -69,8 +69,8 @@ export interface Proxy {
   readonly server: Server
   inFlight(): InFlight[]
   readonly inFlightCount: number
-  /** Whether a request waits for its answer whose model (its full name) is such a one. */
-  awaits(isSuch: (model: string) => boolean): boolean
+  /** The models of the requests that wait for their answers, by full name, each once; those that are such ones. */
+  awaited(isSuch: (model: string) => boolean): string[]
   /** Streams that have begun, and then had nothing for so long. */
   stalledCount(afterMs: number): number
   /** Seconds in which requests waited and nothing at all came from the upstream; 0 while none waits. */
@@ -234,7 +234,10 @@ export function createProxy(options: ProxyOptions): Proxy {
     get inFlightCount() {
       return current.list.length
     },
-    awaits: (isSuch) => current.list.some(({ model }) => model !== undefined && isSuch(model)),
+    awaited(isSuch) {
+      const models = new Set(current.list.flatMap(({ model }) => (model === undefined ? [] : [model])))
+      return [...models].filter(isSuch)
+    },
     stalledCount: (afterMs) => countStalled(progress(), options.now(), afterMs),
     silenceSeconds: () => upstreamSilenceSeconds(progress(), options.now(), upstream.heardMs),
     noteLife() {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import pino from 'pino'
-import { createApp } from '../../src/app.ts'
+import { createApp, type Role } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { readSamples, type Samples } from './samples.ts'
 
@@ -9,6 +9,7 @@ import { readSamples, type Samples } from './samples.ts'
 export type LogLine = Readonly<Record<string, unknown>>
 
 export interface RunningApp {
+  /** 0 where there is no proxy. */
   readonly proxyPort: number
   readonly adminPort: number
   readonly proxyUrl: string
@@ -26,6 +27,7 @@ export async function startApp(
   upstreamPort: number,
   env: Record<string, string> = {},
   maxConnections?: number,
+  role: Role = 'serve',
 ): Promise<RunningApp> {
   const config = loadConfig(
     {
@@ -36,6 +38,8 @@ export async function startApp(
       // Who may ask is a subject of its own.
       OLLASCOPE_ALLOWED_HOSTS: '*',
       OLLASCOPE_ALLOWED_ORIGINS: '*',
+      // What else this machine has is no business of most tests.
+      OLLASCOPE_COLLECTORS: 'ollama',
       ...env,
     },
     (path) => readFileSync(path, 'utf8'),
@@ -52,22 +56,27 @@ export async function startApp(
     },
   )
   const version = { version: '0.0.0-test', revision: 'test' }
-  const app = createApp(config, {
-    logger,
-    version,
-    nodeVersion: '0.0.0',
-    now: () => performance.now(),
-    wallClock: Date.now,
-    machineName: 'test-machine',
-    maxConnections,
-  })
+  const app = createApp(
+    config,
+    {
+      logger,
+      version,
+      nodeVersion: '0.0.0',
+      now: () => performance.now(),
+      wallClock: Date.now,
+      machineName: 'test-machine',
+      maxConnections,
+      env: process.env,
+    },
+    role,
+  )
   const { proxy, admin } = await app.start()
   const adminUrl = `http://127.0.0.1:${admin.port}`
   const receipts = () => log.filter(({ msg }) => msg === 'request')
   return {
-    proxyPort: proxy.port,
+    proxyPort: proxy?.port ?? 0,
     adminPort: admin.port,
-    proxyUrl: `${config.tls === undefined ? 'http' : 'https'}://127.0.0.1:${proxy.port}`,
+    proxyUrl: `${config.tls === undefined ? 'http' : 'https'}://127.0.0.1:${proxy?.port ?? 0}`,
     adminUrl,
     log,
     async receipts(count) {

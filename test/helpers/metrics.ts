@@ -1,7 +1,8 @@
 import { TEXT, renderMetrics } from '../../src/metrics/exposition.ts'
 import { ModelLabels } from '../../src/metrics/labels.ts'
 import { recordExchange } from '../../src/metrics/record.ts'
-import { createMetrics, type LiveValues } from '../../src/metrics/registry.ts'
+import { addProxyMetrics, type LiveValues } from '../../src/metrics/proxy-metrics.ts'
+import { createRegistry } from '../../src/metrics/registry.ts'
 import type { Exchange } from '../../src/ollama/exchange.ts'
 import { readSamples } from './samples.ts'
 
@@ -16,24 +17,20 @@ export function createTestMetrics(
     oldestRequestAgeSeconds: () => 0,
     stalledRequests: () => 0,
     upstreamSilenceSeconds: () => 0,
-    loaded: () => undefined,
-    installed: () => undefined,
     reloads: () => [],
   },
 ) {
-  const { registry, metrics } = createMetrics(live, {
-    version: '1.2.3',
-    revision: 'abc',
-    nodeVersion: '24.0.0',
-    targets: [],
-  })
-  const models = new ModelLabels(modelLimit, () => metrics.labelOverflow.inc({ label: 'model' }))
+  const made = createRegistry({ version: '1.2.3', revision: 'abc', nodeVersion: '24.0.0' })
+  const { registry, own } = made
+  const metrics = addProxyMetrics(made, live)
+  const models = new ModelLabels(modelLimit, () => own.labelOverflow.inc({ label: 'model' }))
   const text = () =>
     renderMetrics(registry, TEXT, (error) => {
       throw error
     })
   return {
     registry,
+    own,
     metrics,
     models,
     text,

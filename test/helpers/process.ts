@@ -128,6 +128,8 @@ export function serveEnv(upstreamPort: number, env: Readonly<Record<string, stri
     OLLASCOPE_UPSTREAM: `http://127.0.0.1:${upstreamPort}`,
     OLLASCOPE_LISTEN: '127.0.0.1:0',
     OLLASCOPE_ADMIN_LISTEN: '127.0.0.1:0',
+    // What else this machine has is no business of most tests.
+    OLLASCOPE_COLLECTORS: 'ollama',
     ...env,
   }
 }

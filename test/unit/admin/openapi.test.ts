@@ -91,7 +91,8 @@ describe('the answers are as docs/openapi.yaml describes them', () => {
     const problems = (schema: string, value: unknown) =>
       describeProblems(`openapi#/components/schemas/${schema}`, value)
     expect(problems('Ready', { status: 'ready', reasons: [] })).toBe('')
-    expect(problems('Ready', { status: 'ready', reasons: ['but'] })).not.toBe('')
+    expect(problems('Ready', { status: 'degraded', reasons: ['on the CPU'] })).toBe('')
+    expect(problems('Ready', { status: 'draining', reasons: [] })).not.toBe('')
     expect(problems('Alive', { status: 'ok', more: 1 })).not.toBe('')
     expect(problems('Error', {})).not.toBe('')
   })

@@ -4,19 +4,55 @@ import { loadedModel } from '../../helpers/loaded.ts'
 
 const sources: StatusSources = {
   version: { version: '1.2.3', revision: 'abc' },
+  role: 'serve',
   uptimeSeconds: 12.34567,
   upstreamUrl: 'http://ollama:11434',
   upstream: {
-    installed: { value: [loadedModel('a', { digest: 'd' })], failure: undefined },
+    version: { value: '0.24.0', failure: undefined, seconds: 0.01 },
+    installed: { value: [loadedModel('a', { digest: 'd' })], failure: undefined, seconds: 0.01 },
     loaded: {
       value: [
         loadedModel('a:latest', { digest: 'd', sizeBytes: 100, vramBytes: 100, contextLength: 4096 }),
         loadedModel('b'),
       ],
-      failure: 'no answer in time',
+      failure: { reason: 'timeout', message: 'no answer in time' },
+      seconds: 0.5,
     },
   },
   readiness: { ready: true, status: 'ready', reasons: [] },
+  gpuExpectation: { expected: true, because: 'seen' },
+  gpus: [
+    {
+      vendor: 'nvidia',
+      index: '0',
+      uuid: 'GPU-1',
+      name: 'A card',
+      driverVersion: '590.48',
+      pciAddress: '0000:01:00.0',
+      isExpected: true,
+      numbers: { memoryUsedBytes: 1024, memoryTotalBytes: 2048, utilizationRatio: 0.5, powerWatts: 99.5 },
+      throttle: undefined,
+    },
+  ],
+  meantForCpu: new Set(['b:latest']),
+  collectors: [
+    {
+      name: 'ollama',
+      status: 'ok',
+      problem: undefined,
+      durationSeconds: 0.12345,
+      lastSuccessSeconds: 1_800_000_000,
+      errors: new Map(),
+    },
+    {
+      name: 'docker',
+      status: 'failing',
+      problem: { reason: 'permission', message: 'may not' },
+      durationSeconds: undefined,
+      lastSuccessSeconds: undefined,
+      errors: new Map([['permission', 2]]),
+    },
+  ],
   inFlight: [
     {
       requestId: 'r1',
@@ -45,11 +81,14 @@ describe('createStatus', () => {
     expect(createStatus(sources)).toEqual({
       version: '1.2.3',
       revision: 'abc',
+      role: 'serve',
       uptime_seconds: 12.346,
       status: 'ready',
       reasons: [],
       upstream: {
         url: 'http://ollama:11434',
+        version: '0.24.0',
+        version_failure: null,
         tags_failure: null,
         ps_failure: 'no answer in time',
         installed_models: 1,
@@ -63,6 +102,7 @@ describe('createStatus', () => {
           context_length: 4096,
           processor: 'gpu',
           gpu_ratio: 1,
+          cpu_intended: false,
         },
         {
           name: 'b',
@@ -72,8 +112,27 @@ describe('createStatus', () => {
           context_length: null,
           processor: 'unknown',
           gpu_ratio: null,
+          cpu_intended: true,
         },
       ],
+      gpu: {
+        expected: true,
+        because: 'seen',
+        gpus: [
+          {
+            vendor: 'nvidia',
+            index: '0',
+            uuid: 'GPU-1',
+            name: 'A card',
+            driver_version: '590.48',
+            utilization_ratio: 0.5,
+            memory_used_bytes: 1024,
+            memory_total_bytes: 2048,
+            temperature_celsius: null,
+            power_watts: 99.5,
+          },
+        ],
+      },
       in_flight: [
         {
           request_id: 'r1',
@@ -94,7 +153,24 @@ describe('createStatus', () => {
           age_seconds: 0,
         },
       ],
-      collectors: [],
+      collectors: [
+        {
+          name: 'ollama',
+          status: 'ok',
+          reason: null,
+          message: null,
+          duration_seconds: 0.123,
+          last_success: '2027-01-15T08:00:00.000Z',
+        },
+        {
+          name: 'docker',
+          status: 'failing',
+          reason: 'permission',
+          message: 'may not',
+          duration_seconds: null,
+          last_success: null,
+        },
+      ],
       receipts: [{ request_id: 'newest' }, { request_id: 'older' }],
     })
   })
@@ -103,7 +179,7 @@ describe('createStatus', () => {
     const reasons = ['has not heard of Ollama yet']
     const status = createStatus({
       ...sources,
-      upstream: { installed: undefined, loaded: undefined },
+      upstream: { version: undefined, installed: undefined, loaded: undefined },
       readiness: { ready: false, status: 'starting', reasons },
       inFlight: [],
       receipts: [],

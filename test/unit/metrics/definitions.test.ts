@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { DEFINITIONS, type MetricDefinition } from '../../../src/metrics/definitions.ts'
+import { CATALOGUE } from '../../../src/metrics/catalogue.ts'
 
-const definitions: readonly MetricDefinition[] = Object.values(DEFINITIONS)
+const definitions = CATALOGUE
 const named = definitions.map((definition) => [definition.name, definition] as const)
 
 // The contract with dashboards and alerts, written down a second time: name, type and labels.

@@ -1,7 +1,7 @@
 import { Gauge as ProcessGauge, Registry as ProcessRegistry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { negotiateFormat, OPENMETRICS, renderMetrics, TEXT } from '../../../src/metrics/exposition.ts'
-import { Counter, Gauge, Histogram, type Family, type Sample } from '../../../src/metrics/families.ts'
+import { Counter, Histogram, Reading, type Family, type Sample } from '../../../src/metrics/families.ts'
 import { exchangeOf } from '../../helpers/exchange.ts'
 import { createTestMetrics } from '../../helpers/metrics.ts'
 import { readSamples } from '../../helpers/samples.ts'
@@ -12,7 +12,7 @@ const fail = (error: unknown) => {
 const overflow = () => expect.fail('overflow')
 const registryOf = (...families: Family[]) => ({ families, process: new ProcessRegistry() })
 const gaugeOf = (name: string, ...samples: Sample[]) =>
-  new Gauge({ name, type: 'gauge', help: 'A gauge.', labels: Object.keys(samples[0]?.labels ?? {}) }, () => samples)
+  new Reading({ name, type: 'gauge', help: 'A gauge.', labels: Object.keys(samples[0]?.labels ?? {}) }, () => samples)
 
 function createSmall() {
   const help = 'Back\\slash,\nand "quotes".'
@@ -101,7 +101,7 @@ describe('the formats', () => {
 describe('a metric that throws', () => {
   it.each([TEXT, OPENMETRICS] as const)('costs itself alone in %s', async (format) => {
     const boom = new Error('boom')
-    const sync = new Gauge({ name: 'sync', type: 'gauge', help: 'x', labels: [] }, () => fail(boom))
+    const sync = new Reading({ name: 'sync', type: 'gauge', help: 'x', labels: [] }, () => fail(boom))
     const { families } = createSmall()
     const registry = registryOf(sync, ...families)
     const registers = [registry.process]

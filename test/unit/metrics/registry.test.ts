@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFINITIONS } from '../../../src/metrics/definitions.ts'
+import { PROCESS, PROXY } from '../../../src/metrics/definitions.ts'
 import { ERROR_TYPES } from '../../../src/ollama/outcome.ts'
 import { exchangeOf } from '../../helpers/exchange.ts'
 import { createTestMetrics } from '../../helpers/metrics.ts'
@@ -9,12 +9,12 @@ describe('a registry', () => {
     const { registry, metrics } = createTestMetrics()
     const names = registry.families.map(({ definition }) => definition.name)
     expect(names.sort()).toEqual(
-      Object.values(DEFINITIONS)
+      Object.values({ ...PROXY, ...PROCESS })
         .map(({ name }) => name)
         .sort(),
     )
     for (const [key, family] of Object.entries(metrics)) {
-      expect(family.definition).toBe(DEFINITIONS[key as keyof typeof DEFINITIONS])
+      expect(family.definition).toBe(PROXY[key as keyof typeof PROXY])
     }
   })
 
@@ -36,8 +36,6 @@ describe('a registry', () => {
       oldestRequestAgeSeconds: () => active * 2.5,
       stalledRequests: () => active - 1,
       upstreamSilenceSeconds: () => active * 10,
-      loaded: () => undefined,
-      installed: () => undefined,
       reloads: () => [],
     })
     const before = await samples()

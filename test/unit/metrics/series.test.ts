@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Counter, Gauge, Histogram } from '../../../src/metrics/families.ts'
+import { Counter, Histogram, Reading } from '../../../src/metrics/families.ts'
 import { MAX_SERIES, SeriesMap } from '../../../src/metrics/series.ts'
 import { createTestMetrics } from '../../helpers/metrics.ts'
 
@@ -33,7 +33,7 @@ describe('a family', () => {
 
   it('shows at most 2,000 values of a gauge', () => {
     const values = Array.from({ length: MAX_SERIES + 1 }, (_, i) => ({ labels: { m: String(i) }, value: i }))
-    const gauge = new Gauge({ name: 'g', type: 'gauge', help: 'G.', labels: ['m'] }, () => values)
+    const gauge = new Reading({ name: 'g', type: 'gauge', help: 'G.', labels: ['m'] }, () => values)
     expect([...gauge.series()]).toHaveLength(MAX_SERIES)
   })
 })

@@ -1,0 +1,111 @@
+import { createGate } from './access/gate.ts'
+import type { Config } from './config.ts'
+import { createLimits } from './limits.ts'
+import { formatAddress } from './listen.ts'
+import type { Logger } from './logger.ts'
+import { ModelLabels } from './metrics/labels.ts'
+import { addProxyMetrics } from './metrics/proxy-metrics.ts'
+import { recordClient, recordExchange } from './metrics/record.ts'
+import type { MetricRegistry } from './metrics/registry.ts'
+import { contextLengthOf } from './ollama/derived.ts'
+import type { Exchange } from './ollama/exchange.ts'
+import type { LoadedModel } from './ollama/inventory.ts'
+import { fullModelName } from './ollama/model-name.ts'
+import { createProxy, type Proxy } from './proxy/proxy.ts'
+import { createReceipt, type Receipt } from './receipt.ts'
+import { createReloader, reloadable, type Reloader } from './reload.ts'
+import type { Residency } from './upstream/residency.ts'
+
+export interface TrafficOptions {
+  readonly config: Config
+  readonly logger: Logger
+  readonly registry: MetricRegistry
+  readonly residency: Residency
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number
+  readonly machineName: string
+  /** How many connections there is room for. */
+  readonly maxConnections: number | undefined
+  /** An exchange is over. */
+  readonly onExchange: (exchange: Exchange) => void
+}
+
+/** What users send: the proxy, who may use it, and what is told of each exchange. */
+export interface Traffic {
+  readonly proxy: Proxy
+  readonly reloader: Reloader
+  /** The newest first. */
+  readonly receipts: readonly Receipt[]
+  /** The models that Ollama lists: they have labels of their own. */
+  readonly setListed: (names: readonly string[]) => void
+}
+
+const RECEIPTS_KEPT = 100
+
+export function createTraffic(options: TrafficOptions): Traffic {
+  const { config, logger, registry, residency, now, wallClock } = options
+  const receipts: Receipt[] = []
+  const metrics = addProxyMetrics(registry, {
+    activeRequests: () => proxy.inFlightCount,
+    stalledRequests: () => proxy.stalledCount(config.stallAfterMs),
+    upstreamSilenceSeconds: () => proxy.silenceSeconds(),
+    oldestRequestAgeSeconds: () => Math.max(0, ...proxy.inFlight().map(({ ageSeconds }) => ageSeconds)),
+    reloads: () => reloader.states(),
+  })
+  const models = new ModelLabels(config.modelLimit, () => registry.own.labelOverflow.inc({ label: 'model' }))
+  const gate = createGate(config.access, now, options.machineName)
+  const proxy = createProxy({
+    residency,
+    admit: (head) => gate.admit(head),
+    withheld: gate.credentialHeaders(),
+    limits: createLimits(config),
+    bodyRules: config.limits,
+    maxInFlight: config.limits.inFlight,
+    maxConnections: options.maxConnections,
+    tls: config.tls,
+    upstream: config.upstream,
+    hostHeader: config.upstreamHostHeader === 'upstream' ? formatAddress(config.upstream) : undefined,
+    now,
+    onExchange: settle,
+    onObserverError(error, requestId) {
+      metrics.observerErrors.inc()
+      logger.warn({ request_id: requestId, err: error }, 'an observer failed; the exchange goes on without its numbers')
+    },
+    onInternalError: (error, requestId) => logger.error({ request_id: requestId, err: error }, 'the proxy failed'),
+    onConnectionRefused: (reason) => metrics.connectionsRefused.inc({ reason }),
+  })
+  const sources = reloadable(
+    config,
+    (tokens) => gate.setTokens(tokens),
+    (tls) => proxy.setTls(tls),
+  )
+  const reloader = createReloader(sources, (name, problems) => {
+    if (problems.length === 0) logger.info({ what: name }, 'files changed, and were taken over')
+    else logger.error({ what: name, problems }, 'files changed and are broken: what was read before stays in use')
+  })
+
+  function settle(exchange: Exchange): void {
+    try {
+      const loaded = loadedModel(exchange)
+      const contextLength = contextLengthOf(exchange, loaded?.contextLength)
+      recordExchange(metrics, models, exchange, contextLength, wallClock() / 1000)
+      if (config.clientLabel) recordClient(metrics, exchange)
+      const receipt = createReceipt(exchange, loaded)
+      receipts.unshift(receipt)
+      if (receipts.length > RECEIPTS_KEPT) receipts.pop()
+      logger.info(receipt, 'request')
+      options.onExchange(exchange)
+    } catch (err) {
+      metrics.observerErrors.inc()
+      logger.error({ err, request_id: exchange.requestId }, 'an exchange could not be recorded')
+    }
+  }
+
+  function loadedModel({ request: { model } }: Exchange): LoadedModel | undefined {
+    return model.kind === 'named' ? residency.find(fullModelName(model.name)) : undefined
+  }
+
+  return { proxy, reloader, receipts, setListed: (names) => models.setListed(names) }
+}
