@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { CollectorName } from './collector-names.ts'
 import type { Reader } from './reader.ts'
 import { settings, type Env } from './settings.ts'
@@ -18,15 +19,17 @@ export interface Collect {
   readonly logGpu: boolean
   /** Where Ollama may keep its models, the likeliest first. */
   readonly modelStores: readonly string[]
+  /** The user's folder; '' where there is none. */
   readonly home: string
-  /** '' where there is none. */
+  /** The session's; '' where there is none. */
   readonly runtimeDir: string
 }
 
 /** Also of variables that belong to others: Docker's, Ollama's and the session's. */
 export function readCollect({ read }: Reader, env: Env): Collect {
-  const home = env.HOME ?? ''
-  const stores = [env.OLLAMA_MODELS ?? '', `${home}/.ollama/models`, '/usr/share/ollama/.ollama/models']
+  const home = absolute(env.HOME)
+  const homes = [home, '/usr/share/ollama', '/root'].filter((path) => path !== '')
+  const stores = [absolute(env.OLLAMA_MODELS), ...homes.map((path) => join(path, '.ollama/models'))]
   return {
     intervalMs: read(settings.collectInterval),
     collectors: read(settings.collectors),
@@ -38,8 +41,13 @@ export function readCollect({ read }: Reader, env: Env): Collect {
     sysRoot: read(settings.sysRoot),
     gpuProcesses: read(settings.gpuProcesses),
     logGpu: read(settings.logGpu),
-    modelStores: [...stores, '/root/.ollama/models'].filter((path) => path.startsWith('/')),
+    modelStores: [...new Set(stores)].filter((path) => path !== ''),
     home,
-    runtimeDir: env.XDG_RUNTIME_DIR ?? '',
+    runtimeDir: absolute(env.XDG_RUNTIME_DIR),
   }
+}
+
+/** What others set may be anything: '' of all that is no absolute path. */
+function absolute(path = ''): string {
+  return path.startsWith('/') ? path : ''
 }

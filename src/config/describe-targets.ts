@@ -4,14 +4,16 @@ import { printable } from './parsers.ts'
 import { QUANTILES } from './targets.ts'
 
 /**
- * What the config file says of models, and whose tokens are known: a line for each target, each model with limits of its
- * own, and the clients; each line with its newline. '' where there is nothing to say.
+ * What the config file says of models, and whose tokens are known: a line for each target, each model with limits or a
+ * processor of its own, and the clients; each line with its newline. '' where there is nothing to say.
  */
-export function describeTargets(config: Pick<Config, 'configured' | 'targets' | 'models' | 'access'>): string {
+export function describeTargets(config: FromFile & Pick<Config, 'access'>): string {
   return [...describeFile(config), ...describeTokens(config.access)].map((line) => `${line}\n`).join('')
 }
 
-function describeFile({ configured, targets, models }: Pick<Config, 'configured' | 'targets' | 'models'>): string[] {
+type FromFile = Pick<Config, 'configured' | 'targets' | 'models' | 'cpuModels'>
+
+function describeFile({ configured, targets, models, cpuModels }: FromFile): string[] {
   const { models: known, tiers } = configured
   if (known + tiers === 0) return []
   const head = `OLLASCOPE_CONFIG has ${count(known, 'model')}, ${count(tiers, 'tier')}, ${count(targets.length, 'target')}`
@@ -19,19 +21,23 @@ function describeFile({ configured, targets, models }: Pick<Config, 'configured'
     const name = Object.entries(QUANTILES).find(([, value]) => value === quantile)?.[0] ?? String(quantile)
     return [model, tier === '' ? 'no tier' : tier, `${metric} ${name}`, `at most ${seconds}s`]
   })
-  const limits = [...models].map(([model, own]) => [model, limitsOf(own)])
-  return [head, ...aligned(rows), ...aligned(limits)]
+  const cpu = new Set(cpuModels)
+  const special = [...new Set([...models.keys(), ...cpu])].map((model) => {
+    const processor = cpu.has(model) ? ['processor cpu'] : []
+    return [model, [...limitsOf(models.get(model) ?? {}), ...processor].join(', ')]
+  })
+  return [head, ...aligned(rows), ...aligned(special)]
 }
 
 /** As they are written in the file. */
-function limitsOf({ firstByteMs, idleMs, connectRetries, retryDelayMs }: ModelLimits): string {
+function limitsOf({ firstByteMs, idleMs, connectRetries, retryDelayMs }: ModelLimits): string[] {
   const parts = [
     ['firstByteTimeout', seconds(firstByteMs)],
     ['idleTimeout', seconds(idleMs)],
     ['connectRetries', connectRetries],
     ['retryDelay', seconds(retryDelayMs)],
   ]
-  return parts.flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`])).join(', ')
+  return parts.flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`]))
 }
 
 function seconds(ms: number | undefined): string | undefined {

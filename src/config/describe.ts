@@ -1,7 +1,8 @@
 import type { Access } from './access.ts'
+import type { Collect } from './collect.ts'
 import { MASK, printable, shown } from './parsers.ts'
-import { allSettings, fileVariable, given, settings } from './settings.ts'
-import type { Env } from './settings.ts'
+import { fileVariable, given, settings } from './settings.ts'
+import type { Env, Setting } from './settings.ts'
 
 export interface SettingInUse {
   readonly variable: string
@@ -10,11 +11,12 @@ export interface SettingInUse {
   readonly source: 'default' | 'environment' | 'file'
 }
 
-/** The part of a Config that `auto` was resolved in. */
+/** The part of a Config that does not follow from one variable alone. */
 interface Resolved {
   readonly upstreamHostHeader: string
   readonly access: Pick<Access, 'allowedHosts' | 'allowedOrigins'>
   readonly clientLabel: boolean
+  readonly collect: Pick<Collect, 'dockerHost'>
 }
 
 /** What `loadConfig(env)` made `config` of, setting by setting, secrets masked. */
@@ -25,18 +27,19 @@ export function describeConfig(config: Resolved, env: Env): readonly SettingInUs
     [settings.allowedOrigins.variable]: String(config.access.allowedOrigins),
     [settings.clientLabel.variable]: String(config.clientLabel),
   }
-  return allSettings.flatMap((row): SettingInUse[] => {
+  const { dockerHost } = config.collect
+  return Object.values<Setting<unknown>>(settings).map((row): SettingInUse => {
     const { variable } = row
-    const [inUse] = given(env, row)
-    if (inUse === undefined && !('parse' in row)) return []
-    if (inUse?.variable === fileVariable(variable)) return [{ variable, value: MASK, source: 'file' }]
+    const isDockers = row === settings.dockerHost && dockerHost !== ''
+    const [inUse = isDockers ? { variable: 'DOCKER_HOST', text: dockerHost } : undefined] = given(env, row)
+    if (inUse?.variable === fileVariable(variable)) return { variable, value: MASK, source: 'file' }
     const text = inUse?.text ?? row.default
     const aside =
       inUse !== undefined && inUse.variable !== variable ? inUse.variable : text === 'auto' && resolved[variable]
     // The file was read: what stands here is its path, not a secret in the wrong place.
     const value = variable.endsWith('_FILE') ? printable(text) : text === '' ? '' : shown(variable, text)
     const source = inUse === undefined ? 'default' : 'environment'
-    return [{ variable, value: aside ? `${value} (${aside})` : value, source }]
+    return { variable, value: aside ? `${value} (${aside})` : value, source }
   })
 }
 

@@ -50,17 +50,17 @@ export const parseText: Parser<string> = (text) => ({ value: text })
 /** An absolute path of a folder, without a slash at its end. */
 export const parsePath: Parser<string> = (text) =>
   text.startsWith('/') && !text.includes('\0')
-    ? { value: text.replace(/(?<=.)\/+$/, '') }
+    ? { value: text.replace(/(?!^)\/+$/, '') }
     : { problem: 'not an absolute path; write one that begins with /' }
 
 /** `unix:///path`, `tcp://host:port` or `http://host:port`, as it is. */
 export const parseDockerHost: Parser<string> = (text) => {
-  if (/^unix:\/\/\/[^\0]+$/.test(text)) return { value: text }
-  if (/^(tcp|http):\/\/(\[[\da-f:.]+\]|[\w.-]+)(:\d{1,5})?\/?$/i.test(text)) return { value: text }
-  const wanted = 'write unix:///var/run/docker.sock or tcp://host:2375'
-  return /^(ssh|https|npipe|fd):/i.test(text)
-    ? { problem: `${/^\w+/.exec(text)?.[0] ?? ''}:// is not supported; ${wanted}` }
-    : { problem: `not the address of a Docker daemon; ${wanted}` }
+  const [, authority] = /^(?:tcp|http):\/\/((?:\[[\da-f:.]+\]|[\w.-]+)(?::\d+)?)\/?$/i.exec(text) ?? []
+  const isTcp = authority !== undefined && 'value' in parseUpstream(`http://${authority}`)
+  if (isTcp || /^unix:\/\/\/[^\0]+$/.test(text)) return { value: text }
+  const scheme = /^(ssh|https|npipe|fd):/i.exec(text)?.[1]
+  const why = scheme === undefined ? 'not the address of a Docker daemon' : `${scheme}:// is not supported`
+  return { problem: `${why}; write unix:///var/run/docker.sock or tcp://host:2375` }
 }
 
 /** `true` or `false`. */

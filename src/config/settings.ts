@@ -1,5 +1,5 @@
-import { parseCollectors, parseContainers, parseHosts, parseNetworks, parseOrigins } from './lists.ts'
 import { COLLECTOR_NAMES } from './collector-names.ts'
+import { parseCollectors, parseContainers, parseHosts, parseNetworks, parseOrigins } from './lists.ts'
 import * as parse from './parsers.ts'
 import type { Parser } from './parsers.ts'
 
@@ -17,12 +17,6 @@ export interface Setting<T> extends Row {
   readonly aliases: Readonly<Record<string, Parser<T>>>
   /** Never shown; `X_FILE` names a file to read it from. */
   readonly secret: boolean
-}
-
-/** Documented, without effect yet: refused, since a limit that is silently off is worse than none. */
-export interface PendingSetting extends Row {
-  /** What happens today is what the default says: writing the default down is then no mistake. */
-  readonly defaultHolds: boolean
 }
 
 export type Env = Readonly<Record<string, string | undefined>>
@@ -48,14 +42,6 @@ function setting<T>(variable: string, fallback: string, parser: Parser<T>, meani
 /** The same setting, by an older name too. */
 function also<T>(row: Setting<T>, alias: string, parser = row.parse): Setting<T> {
   return { ...row, aliases: { [alias]: parser } }
-}
-
-function pending(variable: string, fallback: string, meaning: string): PendingSetting {
-  return { variable, default: fallback, meaning, defaultHolds: false }
-}
-
-function holds(row: PendingSetting): PendingSetting {
-  return { ...row, defaultHolds: true }
 }
 
 const levels = parse.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
@@ -155,9 +141,9 @@ export const settings = {
   drainTimeout: setting('OLLASCOPE_DRAIN_TIMEOUT', '30s', parse.duration(), 'for streams to finish after SIGTERM'),
   collectors: setting(
     'OLLASCOPE_COLLECTORS',
-    '',
+    'auto',
     parseCollectors,
-    `list of ${COLLECTOR_NAMES.join(', ')}, or none; without it all that can run`,
+    `list of ${COLLECTOR_NAMES.join(', ')}; none; auto: all that can run`,
   ),
   collectInterval: setting('OLLASCOPE_COLLECT_INTERVAL', '10s', parse.duration('1s'), 'between two collections'),
   nvidiaSmi: setting('OLLASCOPE_NVIDIA_SMI', 'nvidia-smi', parse.parseText, 'path of the program'),
@@ -227,13 +213,13 @@ export const settings = {
   ),
 } as const
 
-/** What is documented and does nothing yet. */
-export const pendingSettings: readonly PendingSetting[] = [
-  pending('OTEL_EXPORTER_OTLP_ENDPOINT', '', 'traces of requests'),
+/** What is documented and does nothing yet: refused, since what is silently off is worse than none. */
+export const pendingSettings: readonly Row[] = [
+  { variable: 'OTEL_EXPORTER_OTLP_ENDPOINT', default: '', meaning: 'traces of requests' },
 ]
 
 /** Every row, for whoever asks what was set, not whether it does anything yet. */
-export const allSettings: readonly (Setting<unknown> | PendingSetting)[] = [
+export const allSettings: readonly (Setting<unknown> | Row)[] = [
   ...Object.values<Setting<unknown>>(settings),
   ...pendingSettings,
 ]
@@ -247,13 +233,13 @@ export function parserOf<T>(row: Setting<T>, variable: string): Parser<T> {
 }
 
 /** Every variable that says something about a row, the one that counts first. */
-export function namesOf(row: Setting<unknown> | PendingSetting): readonly string[] {
+export function namesOf(row: Setting<unknown> | Row): readonly string[] {
   if (!('parse' in row)) return [row.variable]
   return [row.variable, ...Object.keys(row.aliases), ...(row.secret ? [fileVariable(row.variable)] : [])]
 }
 
 /** What the environment says about a row: nothing, once, or too often. */
-export function given(env: Env, row: Setting<unknown> | PendingSetting): readonly Given[] {
+export function given(env: Env, row: Setting<unknown> | Row): readonly Given[] {
   return namesOf(row).flatMap((variable) => {
     const text = env[variable] ?? ''
     return text === '' ? [] : [{ variable, text }]

@@ -12,7 +12,7 @@ export function collectWith(program: string, options: Partial<NvidiaOptions> = {
     env: process.env,
     now: () => clock.ms,
     processes: false,
-    timeoutMs: 20_000,
+    timeoutMs: 120_000,
     onGpus: (gpus) => seen.push(gpus),
     ...options,
   })

@@ -13,6 +13,7 @@ async function startOllama(loaded: readonly string[]) {
   const server = createServer((req, res) => {
     if (req.url === '/api/ps') polled++
     if (req.url === '/api/ps') res.end(JSON.stringify({ models: models.map((name) => ({ name })) }))
+    else if (req.url === '/api/version') res.end('{"version":"0.0.0"}')
     else if (req.url === '/api/tags') res.end(JSON.stringify({ models: [{ name: 'a' }, { name: 'b' }] }))
     else req.resume().on('end', () => asked.push(res))
   })

@@ -60,8 +60,8 @@ let close: () => void
 
 beforeAll(async () => {
   const server = createServer((req, res) => {
-    if (req.url === '/api/ps' || req.url === '/api/tags') {
-      res.end('{"models":[]}')
+    if (req.url === '/api/ps' || req.url === '/api/tags' || req.url === '/api/version') {
+      res.end('{"models":[],"version":"0.0.0"}')
       return
     }
     const parts: Buffer[] = [Buffer.from(`${req.url ?? ''} ${JSON.stringify(req.rawHeaders)}`)]

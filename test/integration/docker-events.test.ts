@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { NOW_MS, watchDocker, type WatchedCollector } from '../helpers/docker-collector.ts'
 import { eventLine, fakeContainer, fakeId, sendJson, startFakeDocker, type FakeDocker } from '../helpers/docker-fake.ts'
+import { waitFor } from '../helpers/wait.ts'
 
 const ID = fakeId(1)
 /** Nanoseconds, with more digits than a number holds. */
@@ -74,7 +75,10 @@ describe('the events of a daemon', () => {
     expect((await fake.stream(0)).query.get('since')).toBe('1795240000.000000000')
   })
 
-  it.each(['end', 'cut'] as const)('are followed again after a stream that was %s, each told once', async (how) => {
+  it.each([
+    ['ended', 'end'],
+    ['was cut', 'cut'],
+  ] as const)('are followed again after a stream that %s, each told once', async (_how, how) => {
     const { eventsUntil, waits, endWait, told } = await follow(fake)
     fake.emit('oom', ID, T1)
     fake.emit('oom', ID, T2)
@@ -192,14 +196,14 @@ describe('the events of a daemon', () => {
   })
 
   it('are asked for again where the look for a started container failed', async () => {
-    const { eventsUntil, endWait, notes } = await follow(fake)
+    const { eventsUntil, endWait, notes, waits } = await follow(fake)
     fake.answer(/json$/, (_request, response) => sendJson(response, 500, { message: 'busy' }))
     fake.containers = [fakeContainer(2)]
     fake.emit('start', fakeId(2), T1)
     await endWait(0)
-    await endWait(1)
+    await waitFor('the second wait', () => waits.length === 2)
     fake.answer(undefined)
-    await endWait(2)
+    await endWait(1)
     fake.emit('oom', fakeId(2), T2)
     expect(await eventsUntil(2)).toMatchObject([{ action: 'start' }, { action: 'oom' }])
     expect(notes).toEqual([expect.stringContaining('OOM kills may be missed')])
@@ -220,15 +224,15 @@ describe('the events of a daemon', () => {
     const { waits, endWait } = await follow(fake)
     fake.answer(/^\/events/, (request) => void request.socket.destroy())
     ;(await fake.stream(0)).cut()
-    for (let failure = 0; failure < 7; failure++) await endWait(failure)
-    expect(waits.slice(0, 7)).toEqual([1500, 2500, 4500, 8500, 15500, 15500, 15500])
+    for (let failure = 0; failure < 6; failure++) await endWait(failure)
+    await waitFor('the seventh wait', () => waits.length === 7)
+    expect(waits).toEqual([1500, 2500, 4500, 8500, 15500, 15500, 15500])
     fake.answer(undefined)
-    await endWait(7)
+    await endWait(6)
     const stream = await fake.stream(1)
     stream.write('\n')
     stream.end()
-    await endWait(8)
-    expect(waits[8]).toBe(1500)
+    expect(await waitFor('the next wait', () => waits[7])).toBe(1500)
   })
 
   it('need no answer before the first of them, as with Podman, which calls some of them otherwise', async () => {
@@ -258,13 +262,13 @@ describe('the events of a daemon', () => {
       const { collector } = await follow(fake)
       const stream = await fake.stream(0)
       collector.close?.()
-      await expect.poll(() => stream.isOpen()).toBe(false)
+      await waitFor('its end', () => !stream.isOpen())
     })
 
     it('end while they are waited for', async () => {
       const { collector, waits } = await follow(fake)
       ;(await fake.stream(0)).cut()
-      await expect.poll(() => waits).toHaveLength(1)
+      await waitFor('the wait', () => waits.length === 1)
       collector.close?.()
       await expect(collector.collect(AbortSignal.timeout(20_000))).rejects.toThrow('closed')
       expect(fake.streams).toHaveLength(1)
@@ -275,9 +279,9 @@ describe('the events of a daemon', () => {
       fake.answer(/^\/events/, (_request, response) => (isOpen = () => !response.destroyed))
       const { collector, collect, waits } = watchDocker(fake.host)
       await collect()
-      await expect.poll(() => isOpen()).toBe(true)
+      await waitFor('the request', isOpen)
       collector.close?.()
-      await expect.poll(() => isOpen()).toBe(false)
+      await waitFor('its end', () => !isOpen())
       expect(waits).toEqual([])
     })
   })

@@ -39,7 +39,7 @@ describe('an observer that throws', () => {
     expect(receipt).toMatchObject({ endpoint: '/api/generate', status: 200 })
     expect(receipt).not.toHaveProperty('error_type')
     expect((await app.samples()).value('ollascope_observer_errors_total')).toBe(1)
-    expect(app.log.filter(({ level }) => level === 'warn')).toHaveLength(1)
+    expect(app.log.filter(({ level, collector }) => level === 'warn' && collector === undefined)).toHaveLength(1)
   })
 })
 

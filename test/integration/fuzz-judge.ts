@@ -32,7 +32,9 @@ export function judge(played: readonly Played[], upstream: StrictUpstream, log: 
     ...upstream.complaints.map(({ what, bytes }) => atUpstream(what, bytes)),
     ...unsent(played, upstream).map(({ bytes }) => atUpstream('it saw what nobody sent', bytes)),
     ...[...receiptsOfSightings(receipts, upstream.sightings), ...receiptsOfAnswers(receipts, played)].map(everywhere),
-    ...log.filter(({ msg }) => msg !== 'request').map((line) => everywhere(`it logged ${JSON.stringify(line)}`)),
+    ...log
+      .filter(({ msg, collector }) => msg !== 'request' && collector === undefined)
+      .map((line) => everywhere(`it logged ${JSON.stringify(line)}`)),
   ]
   return findings.sort((a, b) => (a.index ?? Infinity) - (b.index ?? Infinity))
 }

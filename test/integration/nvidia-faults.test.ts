@@ -89,6 +89,13 @@ describe('a table that is not whole', () => {
     expect(seen).toMatchObject([[{ uuid: RTX.uuid, numbers: { memoryUsedBytes: 9021 * 1024 * 1024 } }]])
   })
 
+  it('fails where the program says that it failed', async () => {
+    const smi = createNvidiaSmi()
+    smi.play({ fields: [['index'], ['uuid']] })
+    smi.answer({ stdout: `0, ${RTX.uuid}\n`, code: 255 })
+    await expect(collectWith(smi.program).collect()).rejects.toMatchObject({ reason: 'exit' })
+  })
+
   it('fails where none is whole', async () => {
     const smi = createNvidiaSmi()
     smi.answer({ stdout: `0, ${RTX.uuid}, 580.65\n` })

@@ -58,7 +58,7 @@ async function explain({ procRoot, sysRoot }: Roots, groups: readonly Group[], d
   const who = `Ollama (process ${one.server})`
   const { path } = one.membership
   if (denied instanceof CollectError && denied.reason === 'permission') {
-    const todo = 'run as its user and with its capabilities, as root, or with the capability SYS_PTRACE'
+    const todo = 'run as root with the capability SYS_PTRACE, or as its user with all of its capabilities'
     return new CollectError('permission', `the cgroup of ${who} may not be read: ${todo}`, { cause: denied })
   }
   if ((await unlessMissing(mounted, () => stat(mounted).then(() => true))) === undefined)

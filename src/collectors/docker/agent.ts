@@ -1,4 +1,5 @@
 import { Agent, type ClientRequest, type IncomingMessage } from 'node:http'
+import { inspect } from 'node:util'
 
 /** More than the list of a thousand containers. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
@@ -26,6 +27,11 @@ export class GuardedAgent extends Agent {
       if (!request.path.startsWith('/events')) limit(answer)
     })
     if (typeof addRequest === 'function') Reflect.apply(addRequest, this, [request, ...rest])
+  }
+
+  /** docker-modem writes out all that a request has, as deep as it goes, whether somebody reads it or not. */
+  [inspect.custom](): string {
+    return 'GuardedAgent'
   }
 }
 

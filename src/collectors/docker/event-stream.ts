@@ -31,17 +31,15 @@ export function followEvents(options: EventStreamOptions): { close: () => void }
 }
 
 async function followUntil(closing: AbortSignal, reader: Reader, options: EventStreamOptions): Promise<void> {
-  let failures = 0
-  let reconnected = false
   const isClosed = () => closing.aborted
-  while (!isClosed()) {
+  let failures = 0
+  for (let attempt = 0; !isClosed(); attempt++) {
     try {
-      await followOnce(closing, reader, reconnected, () => (failures = 0), options)
+      await followOnce(closing, reader, attempt > 0, () => (failures = 0), options)
     } catch (error) {
-      const problem = `Docker's events cannot be followed, so OOM kills may be missed: ${messageOf(error)}`
-      if (!isClosed()) options.note('events', problem)
+      if (isClosed()) return
+      options.note('events', `Docker's events cannot be followed, so OOM kills may be missed: ${messageOf(error)}`)
     }
-    reconnected = true
     failures += 1
     await options.wait(waitMs(failures, options.random), closing).catch(() => undefined)
   }

@@ -27,7 +27,7 @@ export function parseList(json: unknown): readonly Listed[] | undefined {
 /** A container has further names, `/other/alias`, where another is linked to it. */
 function ownName(names: readonly unknown[]): string | undefined {
   const texts = names.flatMap((name) => textOf(name) ?? []).map((name) => name.replace(/^\//, ''))
-  return texts.find((name) => !name.includes('/'))
+  return texts.find((name) => name !== '' && !name.includes('/'))
 }
 
 /** How Ollama's containers are known, the surest sign first. */

@@ -19,7 +19,7 @@ export function parseInspect(json: unknown): Inspected | undefined {
   const { Id, Name, Config, State, HostConfig, RestartCount } = fieldsOf(json)
   const id = idOf(Id)
   const name = textOf(Name)?.replace(/^\//, '')
-  if (id === undefined || name === undefined) return undefined
+  if (id === undefined || !name) return undefined
   const state = fieldsOf(State)
   const limits = fieldsOf(HostConfig)
   return {

@@ -42,6 +42,11 @@ function write(path: string, text: string): void {
   writeFileSync(path, text)
 }
 
+/** Whoever opens it waits until somebody writes. */
+function createPipe(path: string): void {
+  execFileSync('mkfifo', [path])
+}
+
 function collectFrom(sysRoot: string) {
   const clock = { ms: 0 }
   const seen: (readonly GpuSnapshot[])[] = []
@@ -53,24 +58,24 @@ describe('the cards of AMD', () => {
   it('are read, and no others', async () => {
     const root = createSys({
       card0: { vendor: '0x10de\n', mem_info_vram_total: '1\n' },
-      card1: CARD,
-      'card1-HDMI-A-1': CARD,
-      card2: { vendor: '0x1002\n' },
+      card1: { vendor: '0x1002\n' },
+      card2: CARD,
+      'card2-HDMI-A-1': CARD,
       card10: { ...CARD, unique_id: '77c0ffee00000001\n', product_name: 'AMD INSTINCT MI210\n' },
       renderD128: CARD,
     })
     write(join(root, 'module/amdgpu/version'), '6.8.5\n')
     const { collect, seen, collector } = collectFrom(root)
     const found = await collect()
-    expect(seen[0]?.map(({ index }) => index)).toEqual(['1', '10'])
+    expect(seen[0]?.map(({ index }) => index)).toEqual(['2', '10'])
     expect(found[0]?.labels).toEqual({
-      gpu: '1',
+      gpu: '2',
       uuid: '3f9a61c2b7d04e58',
       name: 'AMD 0x744c',
       driver_version: '6.8.5',
       vendor: 'amd',
     })
-    const card = { gpu: '1' }
+    const card = { gpu: '2' }
     expect(valueOf(found, GPUS.utilization, card)).toBe(0.93)
     expect(valueOf(found, GPUS.memoryUsed, card)).toBe(9 * GIB)
     expect(valueOf(found, GPUS.temperature, card)).toBe(61)
@@ -92,7 +97,7 @@ describe('the cards of AMD', () => {
   it('that share an id are one', async () => {
     const { collect, seen } = collectFrom(createSys({ card0: CARD, card1: CARD }))
     await collect()
-    expect(seen[0]).toHaveLength(1)
+    expect(seen).toMatchObject([[{ index: '0' }]])
   })
 
   it('are told of, also where Ollama will not use them', async () => {
@@ -107,6 +112,16 @@ describe('the cards of AMD', () => {
     clock.ms += 15_000
     await collect()
     expect(valueOf(collector.lasting?.() ?? [], GPUS.energy)).toBe(3000)
+  })
+})
+
+describe('the cards of others', () => {
+  it('are left asleep: none of their files is opened but the one that says whose they are', async () => {
+    const root = createSys({ card0: { vendor: '0x8086\n' }, card1: CARD })
+    createPipe(join(root, 'devices/card0/device/gpu_busy_percent'))
+    const { collect, seen } = collectFrom(root)
+    await collect()
+    expect(seen).toMatchObject([[{ index: '1' }]])
   })
 })
 
@@ -136,7 +151,7 @@ describe('a driver that hangs', () => {
     const root = createSys({ card0: CARD })
     const file = join(root, 'devices/card0/device/gpu_busy_percent')
     rmSync(file)
-    execFileSync('mkfifo', [file]) // whoever opens it waits until somebody writes
+    createPipe(file)
     const { collect, seen } = collectFrom(root)
     const stop = new AbortController()
     const failure = failureOf(collect(stop.signal))

@@ -20,6 +20,7 @@ describe('addProcesses', () => {
     '/usr/lib/ollama/llama-server',
     '/app/llama-server',
     '/usr/lib/ollama/runners/new name, with a comma',
+    '/opt/a name, with a comma/ollama',
   ])('counts %j as Ollama', (name) => {
     expect(memoryOf(`GPU-1, 4711, ${name}, 100\n`)).toEqual([{ ollama: 100 * MIB, other: 0 }, NONE])
   })

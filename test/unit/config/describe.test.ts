@@ -42,7 +42,18 @@ describe('describeConfig and formatConfig', () => {
       { variable: 'OLLASCOPE_ALLOWED_HOSTS', value: 'auto (any)', source: 'default' },
       { variable: 'OLLASCOPE_ALLOWED_ORIGINS', value: 'auto (any)', source: 'default' },
       { variable: 'OLLASCOPE_DRAIN_TIMEOUT', value: '30s', source: 'default' },
+      { variable: 'OLLASCOPE_COLLECTORS', value: 'auto', source: 'default' },
       { variable: 'OLLASCOPE_COLLECT_INTERVAL', value: '10s', source: 'default' },
+      { variable: 'OLLASCOPE_NVIDIA_SMI', value: 'nvidia-smi', source: 'default' },
+      { variable: 'OLLASCOPE_DOCKER_HOST', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_CONTAINERS', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_GPU_EXPECTED', value: 'auto', source: 'default' },
+      { variable: 'OLLASCOPE_READY_REQUIRES_GPU', value: 'false', source: 'default' },
+      { variable: 'OLLASCOPE_PROC_ROOT', value: '/proc', source: 'default' },
+      { variable: 'OLLASCOPE_SYS_ROOT', value: '/sys', source: 'default' },
+      { variable: 'OLLASCOPE_STATE_DIR', value: '', source: 'default' },
+      { variable: 'OLLASCOPE_GPU_PROCESSES', value: 'false', source: 'default' },
+      { variable: 'OLLASCOPE_LOG_GPU', value: 'false', source: 'default' },
       { variable: 'OLLASCOPE_METRICS_MODEL_LIMIT', value: '100', source: 'default' },
       { variable: 'OLLASCOPE_STALL_AFTER', value: '60s', source: 'default' },
       { variable: 'OLLASCOPE_METRICS_CLIENT_LABEL', value: 'auto (false)', source: 'default' },
@@ -58,10 +69,17 @@ describe('describeConfig and formatConfig', () => {
     expect(rowOf({}, 'OLLASCOPE_ADMIN_TOKEN')).toEqual({ ...row, value: '', source: 'default' })
   })
 
-  it('lists what is not supported yet where it was set to what happens anyway', () => {
-    const row = { variable: 'OLLASCOPE_LOG_GPU', value: 'false', source: 'environment' }
-    expect(rowOf({ OLLASCOPE_LOG_GPU: 'false' }, 'OLLASCOPE_LOG_GPU')).toEqual(row)
-    expect(rowOf({}, 'OLLASCOPE_LOG_GPU')).toBeUndefined()
+  it("shows Docker's own DOCKER_HOST where it counts, without what may be a secret", () => {
+    const variable = 'OLLASCOPE_DOCKER_HOST'
+    const row = { variable, value: 'ssh://********@host (DOCKER_HOST)', source: 'environment' }
+    expect(rowOf({ DOCKER_HOST: 'ssh://me:hush@host' }, variable)).toEqual(row)
+    const own = { DOCKER_HOST: 'ssh://me:hush@host', OLLASCOPE_DOCKER_HOST: 'tcp://proxy:2375' }
+    expect(rowOf(own, variable)).toEqual({ ...row, value: 'tcp://proxy:2375' })
+  })
+
+  it('shows that nothing is to be collected, or some', () => {
+    const valueOf = (text: string) => rowOf({ OLLASCOPE_COLLECTORS: text }, 'OLLASCOPE_COLLECTORS')?.value
+    expect(['none', 'auto', 'host, NVIDIA'].map(valueOf)).toEqual(['none', 'auto', 'host, NVIDIA'])
   })
 
   it('names the older name that was used', () => {
@@ -116,17 +134,19 @@ describe('describeTargets', () => {
     const file = `
 tokens: {night-job: ${'d'.repeat(64)}}
 models:
+  small: {processor: cpu}
   llama3:70b: {idleTimeout: 90s, connectRetries: 0, targets: {ttft: {p95: 4s}}}
-  m: {firstByteTimeout: 1h, retryDelay: 500ms}
+  m: {processor: cpu, firstByteTimeout: 1h, retryDelay: 500ms}
   nothing: {}
 `
     const env = { OLLASCOPE_CONFIG: '/f.yaml', OLLASCOPE_TOKENS_FILE: '/t' }
     const config = loadConfig(env, (path) => (path === '/t' ? tokens : file))
     expect(describeTargets(config).split('\n')).toEqual([
-      'OLLASCOPE_CONFIG has 3 models, 0 tiers, 1 target',
+      'OLLASCOPE_CONFIG has 4 models, 0 tiers, 1 target',
       '  llama3:70b  no tier  ttft p95  at most 4s',
-      '  llama3:70b  idleTimeout 90s, connectRetries 0',
-      '  m:latest    firstByteTimeout 3600s, retryDelay 0.5s',
+      '  llama3:70b    idleTimeout 90s, connectRetries 0',
+      '  m:latest      firstByteTimeout 3600s, retryDelay 0.5s, processor cpu',
+      '  small:latest  processor cpu',
       '4 tokens of 3 clients: night-job, ci, laptop',
       '',
     ])

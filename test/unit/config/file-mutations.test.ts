@@ -18,6 +18,7 @@ models:
     targets: {ttft: {p95: 4s}}
     idleTimeout: 5s
     connectRetries: 3
+    processor: cpu
   qwen3:
     targets: *shared
 `
@@ -28,7 +29,8 @@ const signs = `" ' { } [ ] : , &shared *shared *none <<: ? - | > !!set !x % # @ 
 const blanks = ['', ' ', '\t', '\n', '\r', '\n---\n', '\0', '\u2028', '\uFEFF', '\uD800']
 const names = 'llama3 llama3:latest qwen3:latest batch interactive __proto__ constructor toString null 1.10'.split(' ')
 const values = '1ms 250ms 5m 596h 597h 0s 999999999999999999999s 5 -1 NaN 1e999 {} [] ~'.split(' ')
-const keys = 'ttft request p50 p95 tier targets models tiers tokens idleTimeout retryDelay connectRetries'.split(' ')
+const keys =
+  'ttft request p50 p95 tier targets models tiers tokens idleTimeout retryDelay connectRetries processor'.split(' ')
 
 function pick(random: Random, from: readonly string[]): string {
   return from[random.below(from.length)] ?? ''
@@ -83,9 +85,10 @@ describe('a config file that was changed at random', () => {
           expect(name, text).toMatch(/^[\w.-]{1,64}$/)
           expect(sha256, text).toMatch(/^[0-9a-f]{64}$/)
         }
-        for (const [model, { tier, targets, limits }] of parsed.value.models) {
+        for (const [model, { tier, targets, limits, processor }] of parsed.value.models) {
           expect(model, text).toMatch(/.:/s)
           for (const limit of Object.values(limits)) expect(limit === undefined || limit >= 0, text).toBe(true)
+          expect(['cpu', undefined], text).toContain(processor)
           if (tier !== undefined) expect(parsed.value.tiers, text).toContain(tier)
           expect(new Set(targets.map(({ metric, quantile }) => `${metric} ${quantile}`)).size, text).toBe(
             targets.length,

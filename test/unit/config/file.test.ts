@@ -18,9 +18,8 @@ const request50 = (seconds: number) => ({ metric: 'request', quantile: 0.5, seco
 const request95 = (seconds: number) => ({ metric: 'request', quantile: 0.95, seconds })
 
 const hash = (digit: string) => digit.repeat(64)
-const keys = 'tier, targets, firstByteTimeout, idleTimeout, connectRetries, retryDelay'
-const notYet =
-  'not supported yet by this version of Ollascope; remove it (it would otherwise be silently without effect)'
+const keys = 'tier, targets, firstByteTimeout, idleTimeout, connectRetries, retryDelay, processor'
+const noProcessor = 'not cpu; write cpu, or leave it out'
 const noTokens = 'not a map of tokens; write name: hash, or leave tokens out'
 const noHash = 'not a hash; write the 64 hex digits that printf %s "$TOKEN" | sha256sum prints, or a list of such'
 const noDuration = 'not a duration; write 500ms, 30s, 5m or 1h'
@@ -105,6 +104,18 @@ tiers: {t: }
     ])
   })
 
+  it('says which models are meant to run on the CPU', () => {
+    const { models } = valueOf(
+      'models: {a: {processor: cpu}, b:2: {processor: "cpu", idleTimeout: 1s}, c: {tier: t}}\ntiers: {t: }',
+    )
+    expect([...models].map(([name, { processor }]) => [name, processor])).toEqual([
+      ['a:latest', 'cpu'],
+      ['b:2', 'cpu'],
+      ['c:latest', undefined],
+    ])
+    expect([...modelLimits(models).keys()]).toEqual(['b:2'])
+  })
+
   it('has tokens, one or several of a client', () => {
     const { tokens } = valueOf(`
 tokens:
@@ -139,7 +150,7 @@ models:
     idleTimeout: 5
   llama3: 5s
   llama3:latest: {tier: 7}
-  qwen3: {targets: [ttft], processor: cpu}
+  qwen3: {targets: [ttft], processor: gpu}
 `
     expect(problemsOf(text)).toEqual([
       'line 2: tiers.interactive.targets: unknown key; what can stand here: ttft, request',
@@ -158,7 +169,7 @@ models:
       'line 18: models.llama3:latest.tier=7: not text; write a name, in quotes where it looks like a number',
       'line 18: models.llama3:latest: the same model as llama3 (line 17); write it once',
       'line 19: models.qwen3.targets: not a map; write keys with values; what can stand here: ttft, request',
-      `line 19: models.qwen3.processor: ${notYet}`,
+      `line 19: models.qwen3.processor=gpu: ${noProcessor}`,
     ])
   })
 
@@ -201,8 +212,28 @@ models:
     ],
   ])('of shape: %j', (text, problems) => expect(problemsOf(text)).toEqual(problems))
 
-  it('is a key that is not supported yet', () =>
-    expect(problemsOf(nested('models.a.processor'))).toEqual([`line 3: models.a.processor: ${notYet}`]))
+  it.each([
+    ['gpu', '=gpu'],
+    ['CPU', '=CPU'],
+    ['cpus', '=cpus'],
+    ['true', '=true'],
+    ['5', '=5'],
+    ['', ''],
+    ['[cpu]', ''],
+    ['{cpu: }', ''],
+  ])('is a processor other than cpu: "%s"', (text, shown) =>
+    expect(problemsOf(`models:\n  a:\n    processor: ${text}`)).toEqual([
+      `line 3: models.a.processor${shown}: ${noProcessor}`,
+    ]),
+  )
+
+  it('is a processor where it means nothing', () => {
+    const known = 'what can stand here: '
+    expect(problemsOf('processor: cpu')).toEqual([`line 1: processor: unknown key; ${known}tiers, models, tokens`])
+    expect(problemsOf('tiers: {t: {processor: cpu}}')).toEqual([
+      `line 1: tiers.t.processor: unknown key; ${known}ttft, request`,
+    ])
+  })
 
   const noRetries = 'not a whole number; write one from 0 to 10'
   it.each([
@@ -323,12 +354,6 @@ describe('a config file that cannot be read', () => {
     expect(readConfigFile('/f', failing)).toEqual({ problems: [`cannot be read (${why}); write the path of a file`] })
   })
 })
-
-/** YAML of the path, with a value at its end. */
-function nested(path: string): string {
-  const keys = path.split('.')
-  return `${keys.map((key, depth) => `${' '.repeat(depth)}${key}:`).join('\n')} 5\n`
-}
 
 /** Nine times nine, eight times over. */
 function bomb(): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseHosts, parseNetworks, parseOrigins } from '../../../src/config/lists.ts'
+import { parseCollectors, parseContainers, parseHosts, parseNetworks, parseOrigins } from '../../../src/config/lists.ts'
 import type { Parser } from '../../../src/config/parsers.ts'
 
 const problem = <T>(parser: Parser<T>, text: string): string => {
@@ -126,6 +126,52 @@ describe('origins', () => {
   )
 })
 
+describe('collectors', () => {
+  it.each([
+    ['auto', undefined],
+    ['none', []],
+    ['NONE', []],
+    [' none ', []],
+    ['nvidia', ['nvidia']],
+    ['host,docker,ollama', ['ollama', 'docker', 'host']],
+    [' Host,\tNVIDIA , amd', ['nvidia', 'amd', 'host']],
+    ['cgroup,cgroup,CGroup', ['cgroup']],
+    ['host,cgroup,docker,amd,nvidia,ollama', ['ollama', 'nvidia', 'amd', 'docker', 'cgroup', 'host']],
+  ])('%j are %j', (text, value) => expect(parseCollectors(text)).toEqual({ value }))
+
+  it.each(['nvida', 'gpu', 'all', '*', '-host', 'ollama nvidia', 'toString', 'oom'])('%j is none', (text) =>
+    expect(problem(parseCollectors, `host,${text}`)).toBe(
+      `${text.toLowerCase()} is not a collector; write some of ollama, nvidia, amd, docker, cgroup, host, or none`,
+    ),
+  )
+
+  it.each(['none', 'auto'])('are not %s beside others', (word) => {
+    for (const text of [`host,${word}`, `${word}, host`, `${word},nvida`, `${word},`, `${word},${word}`]) {
+      expect(problem(parseCollectors, text), text).toBe(`${word} goes with nothing else; write it alone`)
+    }
+  })
+})
+
+describe('containers', () => {
+  it.each([
+    ['', []],
+    ['ollama', ['ollama']],
+    ['Ollama,ollama', ['Ollama', 'ollama']],
+    [' my-app.ollama_1 ,b,b,\tc ', ['my-app.ollama_1', 'b', 'c']],
+    ['a', ['a']],
+    ['none,auto', ['none', 'auto']],
+    ['x'.repeat(255), ['x'.repeat(255)]],
+  ])('%j are %j', (text, value) => expect(parseContainers(text)).toEqual({ value }))
+
+  it.each(['/ollama', '-a', '.a', '_a', 'a b', 'a*', 'a/b', 'a:b', 'ölla', 'a\nb', 'x'.repeat(256)])(
+    '%j is the name of none',
+    (text) =>
+      expect(problem(parseContainers, `fine,${text}`)).toMatch(
+        / is not the name of a container; write names as docker ps shows them$/,
+      ),
+  )
+})
+
 describe('a list of hosts or of origins', () => {
   it.each([parseHosts, parseOrigins])('is auto, any, or neither beside something else', (parse) => {
     expect(parse('auto')).toEqual({ value: 'auto' })
@@ -141,6 +187,8 @@ describe('a list of hosts or of origins', () => {
     ['networks', parseNetworks, '::1'],
     ['hosts', parseHosts, 'a'],
     ['origins', parseOrigins, 'http://a'],
+    ['collectors', parseCollectors, 'host'],
+    ['containers', parseContainers, 'ollama'],
   ] as const)('has no empty entry: %s', (_what, parse, entry) => {
     for (const text of [',', ' ', `${entry},`, `,${entry}`, `${entry},,${entry}`]) {
       expect(problem(parse, text), text).toBe('an entry is empty; write a,b')
@@ -151,5 +199,7 @@ describe('a list of hosts or of origins', () => {
     expect(problem(parseOrigins, 'https://me:hush@app')).toMatch(/^https:\/\/\*{8}@app is not /)
     expect(problem(parseHosts, `${'x'.repeat(200)}/`)).toMatch(/^x{79}… is not /)
     expect(problem(parseNetworks, '\u001b[2J')).toMatch(/^\\u\{1b\}\[2j is not /)
+    expect(problem(parseContainers, 'me:hush@app')).toMatch(/^\*{8}@app is not /)
+    expect(problem(parseCollectors, 'tcp://me:hush@app')).toMatch(/^tcp:\/\/\*{8}@app is not /)
   })
 })

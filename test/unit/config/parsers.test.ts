@@ -106,6 +106,69 @@ describe('booleans, words and text', () => {
   })
 })
 
+describe('parsePath', () => {
+  it.each([
+    ['/', '/'],
+    ['//', '/'],
+    ['/proc', '/proc'],
+    ['/host/proc/', '/host/proc'],
+    ['/host//proc///', '/host//proc'],
+    ['/with a space ', '/with a space '],
+  ])('%j is %j', (text, value) => expect(parse.parsePath(text)).toEqual({ value }))
+
+  it.each(['', 'proc', './proc', '../proc', '~/state', ' /proc', 'file:///proc', '/a\0b'])('%j is none', (text) =>
+    expect(problem(parse.parsePath, text)).toBe('not an absolute path; write one that begins with /'),
+  )
+})
+
+describe('parseDockerHost', () => {
+  it.each([
+    'unix:///var/run/docker.sock',
+    'unix:///run/user/1000/podman/a socket',
+    'tcp://docker-proxy:2375',
+    'tcp://127.0.0.1:65535',
+    'TCP://[fd00::1]:2375',
+    'tcp://docker_1.internal',
+    'http://localhost:2375/',
+  ])('%s is taken as it is', (text) => expect(parse.parseDockerHost(text)).toEqual({ value: text }))
+
+  const wanted = 'write unix:///var/run/docker.sock or tcp://host:2375'
+  it.each([
+    '',
+    '/var/run/docker.sock',
+    'unix://',
+    'unix:///',
+    'unix://var/run/docker.sock',
+    'unix:///a\0b',
+    'docker',
+    'docker:2375',
+    'tcp:docker:2375',
+    'tcp://',
+    'tcp://:2375',
+    'tcp://docker:',
+    'tcp://docker:0',
+    'tcp://docker:65536',
+    'tcp://docker:http',
+    'tcp://[::1',
+    'tcp://[::::]:2375',
+    'tcp://300.0.0.1:2375',
+    'tcp://me@docker:2375',
+    'tcp://docker:2375/v1.45',
+    'tcp://docker:2375?a=b',
+    ' tcp://docker:2375',
+    'tcp://docker:2375\n',
+    'tcp://a,tcp://b',
+  ])('%j is none', (text) =>
+    expect(problem(parse.parseDockerHost, text)).toBe(`not the address of a Docker daemon; ${wanted}`),
+  )
+
+  it.each(['ssh://me@host', 'https://docker:2376', 'npipe:////./pipe/docker_engine', 'fd://'])(
+    '%s is said not to be supported',
+    (text) =>
+      expect(problem(parse.parseDockerHost, text)).toBe(`${text.replace(/:.*/, '')}:// is not supported; ${wanted}`),
+  )
+})
+
 describe('parseListen', () => {
   it.each([
     ['127.0.0.1:9435', '127.0.0.1', 9435],

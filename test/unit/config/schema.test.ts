@@ -51,7 +51,9 @@ describe('docs/config.schema.json', () => {
     ['models: {a: {firstByteTimeout: 1h, idleTimeout: 5s, connectRetries: 0, retryDelay: 0ms}}', true],
     ['models: {a: {idleTimeout: 5}}', false],
     ['models: {a: {connectRetries: 11}}', false],
-    ['models: {a: {processor: cpu}}', false],
+    ['models: {a: {processor: cpu}}', true],
+    ['models: {a: {processor: gpu}}', false],
+    ['models: {a: {processor: }}', false],
     ['model: {}', false],
     ['text', false],
   ])('of %j says %s, and so does the program', (text, valid) => {
@@ -69,13 +71,18 @@ describe('docs/config.md', () => {
   it('shows the series that its example makes', () => {
     const parsed = parseConfigFile(examples[0] ?? '')
     if (!('value' in parsed)) return expect.fail(parsed.problems.join('\n'))
-    const series = modelTargets(parsed.value.models).map(
+    const { models } = parsed.value
+    const targets = modelTargets(models).map(
       ({ model, tier, metric, quantile, seconds }) =>
         `ollama_latency_target_seconds{model="${model}",tier="${tier}",metric="${metric}",quantile="${quantile}"} ${seconds}`,
     )
     const shown = page.match(/^ollama_latency_target_seconds\{.*$/gm) ?? []
     expect(shown.length).toBeGreaterThan(0)
-    for (const line of shown) expect(series).toContain(line)
+    for (const line of shown) expect(targets).toContain(line)
+    const onCpu = [...models].filter(([, { processor }]) => processor === 'cpu').map(([name]) => name)
+    expect(page.match(/^ollama_model_cpu_intended\{.*$/gm)).toEqual(
+      onCpu.map((model) => `ollama_model_cpu_intended{model="${model}"} 1`),
+    )
   })
 
   it('names every key of the schema', () => {

@@ -79,6 +79,10 @@ describe('a secret is never said', () => {
     ['in a URL that is none', { OLLASCOPE_UPSTREAM: `http://user:p@ss/${canary}@ollama:99999` }],
     ['in a URL of several lines', { OLLASCOPE_UPSTREAM: `http://\nuser:\n${canary}@ollama` }],
     ["in a URL's query", { OLLASCOPE_UPSTREAM: `http://ollama/?api_key=${canary}` }],
+    ["in a Docker daemon's address", { OLLASCOPE_DOCKER_HOST: `tcp://user:${canary}@docker:2375` }],
+    ["in Docker's own address", { DOCKER_HOST: `tcp://user:${canary}@docker:2375` }],
+    ['in the name of a container', { OLLASCOPE_CONTAINERS: `a,user:${canary}@b` }],
+    ['in the name of a collector', { OLLASCOPE_COLLECTORS: `host,user:${canary}@b` }],
     ['in an address', { OLLASCOPE_LISTEN: `http://user:${canary}@0.0.0.0:80` }],
   ])('%s', (_where, env) => {
     const contents = [`${canary}\n`, `${canary} ${canary}`, `ci:${canary}`, `${canary}:ci`, key, ...configs]
