@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -163,6 +163,28 @@ describeWithDockerd('an out-of-memory kill', () => {
     await two.eat()
     await expectCount(app, 2, 'two')
     expect(await count(app, 'one')).toBe(1)
+  })
+
+  it('of another container with the same limited parent is none of this one', { timeout: SLOW }, async () => {
+    const parent = `/ollascope-test-${process.pid}-parent`
+    const folder = `/sys/fs/cgroup/memory${parent}`
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'memory.limit_in_bytes'), String(48 * 1024 * 1024))
+    const run = (name: string) =>
+      daemon.run(EATS_ON_DEMAND, { name, args: [`--cgroup-parent=${parent}`] }).then((id) => ({ name, id }))
+    const [hit, spared] = [await run('hit'), await run('spared')]
+    onTestFinished(async () => {
+      await daemon.docker('rm', '--force', hit.id, spared.id)
+      rmdirSync(folder)
+    })
+    const app = await watch({ OLLASCOPE_CONTAINERS: 'hit,spared' })
+    await waitForCount(app, 0, 'hit')
+    writeFileSync(`/proc/${await daemon.pidOf(hit.id)}/root/tmp/eat`, '')
+    await expectCount(app, 1, 'hit')
+    // The daemon told of both: the kernel knows better.
+    const events = await daemon.docker('events', '--since=1m', '--until=0s', '--filter=event=oom')
+    expect(events).toContain('name=spared')
+    expect(await count(app, 'spared')).toBe(0)
   })
 
   it('goes on from its count in a container that is made again under its name', { timeout: SLOW }, async () => {
