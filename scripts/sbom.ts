@@ -35,8 +35,11 @@ function purlOf(placed: Placed): string {
   return `pkg:npm/${nameOf(placed).replace('@', '%40')}@${placed[1].version ?? ''}`
 }
 
+/** What package-lock.json does not tell, since their package.json has the older `licenses`; read there. */
+const OLDER_FORM: Readonly<Record<string, string>> = { buildcheck: 'MIT', 'cpu-features': 'MIT', ssh2: 'MIT' }
+
 function componentOf(placed: Placed): object {
-  const [folder, { version, license }] = placed
+  const [folder, { version, license = OLDER_FORM[nameOf(placed)] }] = placed
   const purl = purlOf(placed)
   const licenses = /^[\w.+-]+$/.test(license ?? '') ? [{ license: { id: license } }] : [{ expression: license }]
   return {

@@ -162,7 +162,7 @@ describe('parseDockerHost', () => {
     expect(problem(parse.parseDockerHost, text)).toBe(`not the address of a Docker daemon; ${wanted}`),
   )
 
-  it.each(['ssh://me@host', 'https://docker:2376', 'npipe:////./pipe/docker_engine', 'fd://'])(
+  it.each(['ssh://host', 'ssh://me@host', 'https://docker:2376', 'npipe:////./pipe/docker_engine', 'fd://'])(
     '%s is said not to be supported',
     (text) =>
       expect(problem(parse.parseDockerHost, text)).toBe(`${text.replace(/:.*/, '')}:// is not supported; ${wanted}`),
