@@ -58,7 +58,6 @@ export function createCgroup({ reader, name, known, onFound, wallClock }: Cgroup
       ...[fsReads, fsWrites, startTime, lastSeen],
     ],
     async collect(signal) {
-      signal.throwIfAborted()
       const found = await find(signal)
       const measured = new Set(known().map(({ id }) => id))
       const fresh = found.filter(({ id }) => !measured.has(id))

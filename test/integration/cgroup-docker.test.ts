@@ -30,7 +30,7 @@ describeWithDockerd('Ollama in a container of Docker', () => {
     symlinkSync('/usr/bin/dash', join(home, 'ollama'))
     writeFileSync(join(home, 'serve'), 'while :; do sleep 1000; done\n')
     daemon = await startDockerd()
-  })
+  }, 120_000)
   afterAll(async () => {
     await daemon.stop()
     rmSync(home, { recursive: true })

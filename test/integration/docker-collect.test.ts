@@ -203,8 +203,10 @@ describe('a daemon that cannot be asked', () => {
   it('loses no run for the one before', async () => {
     const fake = await startFakeDocker()
     const { collect } = watchDocker(fake.host)
-    fake.answer(/stats/, (_request, response) => sendJson(response, 500, { message: 'broken' }))
-    expect(await failureOf(collect())).toMatchObject({ reason: 'unreadable' })
+    for (const path of [/stats$/, /\w\/json$/]) {
+      fake.answer(path, (_request, response) => sendJson(response, 500, { message: 'broken' }))
+      expect(await failureOf(collect())).toMatchObject({ reason: 'unreadable' })
+    }
     fake.answer(undefined)
     expect(await collect()).toHaveProperty(['container_memory_usage_bytes ollama'])
   })

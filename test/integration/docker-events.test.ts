@@ -122,6 +122,19 @@ describe('the events of a daemon', () => {
     ])
   })
 
+  it('are known again for a thousand others', async () => {
+    const { eventsUntil } = await follow(fake)
+    const stream = await fake.stream(0)
+    const others = Array.from({ length: 1000 }, (_, index) => eventLine('oom', ID, T2 + BigInt(index)))
+    stream.write(eventLine('oom', ID, T1) + others.join('') + eventLine('oom', ID, T1))
+    stream.write(others.join('') + eventLine('die', ID, T3))
+    expect(await eventsUntil(1002)).toHaveLength(1002)
+    // Nobody remembers for ever: a daemon sends again no more than 256.
+    const more = Array.from({ length: 2000 }, (_, index) => eventLine('die', ID, T3 + BigInt(index)))
+    stream.write(more.join('') + eventLine('oom', ID, T1))
+    expect((await eventsUntil(3002)).at(-1)).toMatchObject({ action: 'oom', timeNano: String(T1) })
+  })
+
   it('are read whatever the pieces are that they come in', async () => {
     const { eventsUntil } = await follow(fake)
     const stream = await fake.stream(0)
@@ -202,11 +215,35 @@ describe('the events of a daemon', () => {
     fake.emit('start', fakeId(2), T1)
     await endWait(0)
     await waitFor('the second wait', () => waits.length === 2)
+    await waitFor('the end of all streams', () => fake.streams.every(({ isOpen }) => !isOpen()))
     fake.answer(undefined)
     await endWait(1)
     fake.emit('oom', fakeId(2), T2)
     expect(await eventsUntil(2)).toMatchObject([{ action: 'start' }, { action: 'oom' }])
     expect(notes).toEqual([expect.stringContaining('OOM kills may be missed')])
+  })
+
+  it('lead to one look at a time, and a run that waits for another ends in time', async () => {
+    const { eventsUntil, collector, collect } = await follow(fake)
+    let looks = 0
+    const release = await new Promise<() => void>((resolve) => {
+      fake.answer(/^\/containers\/json/, (_request, response) => {
+        looks += 1
+        resolve(() => sendJson(response, 200, []))
+      })
+      fake.emit('oom', ID, T1)
+      fake.emit('start', ID, T2)
+    })
+    await eventsUntil(1)
+    const run = new AbortController()
+    const collecting = collector.collect(run.signal)
+    run.abort()
+    await expect(collecting).rejects.toMatchObject({ reason: 'timeout' })
+    expect(looks).toBe(1)
+    fake.answer(undefined)
+    release()
+    await eventsUntil(2)
+    expect(await collect()).toHaveProperty(['container_last_seen ollama'])
   })
 
   it('that a socket proxy forbids are missed, which is said once, and the rest goes on', async () => {
@@ -218,6 +255,15 @@ describe('the events of a daemon', () => {
     expect(await collect()).toHaveProperty(['container_last_seen ollama'])
     expect(notes).toEqual([expect.stringContaining('EVENTS=1')])
     expect(waits.slice(0, 2)).toEqual([1500, 2500])
+    await waitFor('the third wait', () => waits.length === 3)
+    fake.answer(undefined)
+    await endWait(2)
+    const stream = await fake.stream(0)
+    fake.answer(/^\/events/, (_request, response) => void response.writeHead(403).end('forbidden'))
+    stream.end()
+    await endWait(3)
+    await waitFor('the fifth wait', () => waits.length === 5)
+    expect(notes).toHaveLength(2) // it was allowed meanwhile
   })
 
   it('are waited for longer and longer, up to half a minute', async () => {

@@ -211,7 +211,6 @@ describeWith(['setsid'], 'a program whose child leaves its group', () => {
     // The child leaves the group, and with it what is killed.
     writeFileSync(wrapper, `#!/bin/sh\nsetsid '${smi.program}' "$@" &\ntouch '${gone}'\n`, { mode: 0o755 })
     smi.play(hangs)
-    onTestFinished(smi.release)
     const { collect } = collectWith(wrapper)
     const stop = new AbortController()
     const failure = failureOf(collect(stop.signal))

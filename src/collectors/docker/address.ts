@@ -43,7 +43,8 @@ function socketPath(path: string): string {
 /** Where Docker, Docker Desktop and Podman have their sockets. */
 function usualSockets(home: string, runtimeDir: string | undefined): string[] {
   const own = runtimeDir === undefined || runtimeDir === '' ? [] : [join(runtimeDir, 'podman/podman.sock')]
-  return ['/var/run/docker.sock', join(home, '.docker/run/docker.sock'), '/run/podman/podman.sock', ...own]
+  const desktop = home === '' ? [] : [join(home, '.docker/run/docker.sock')]
+  return ['/var/run/docker.sock', ...desktop, '/run/podman/podman.sock', ...own]
 }
 
 /**

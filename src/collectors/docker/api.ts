@@ -1,6 +1,5 @@
 import { addAbortSignal, Readable } from 'node:stream'
 import { CollectError } from '../collector.ts'
-import { orAborted } from './abort.ts'
 import { pickSocket, type Address } from './address.ts'
 import { GuardedAgent } from './agent.ts'
 import { explain, isGone } from './failures.ts'
@@ -41,7 +40,7 @@ export function createApi(address: () => Address): DockerApi {
       where = target.socketPath ?? `${target.host}:${target.port}`
       const client = await createClient(target, agent)
       if (closed) throw new Error('it was closed')
-      return await orAborted(signal, question(client))
+      return await question(client)
     } catch (error) {
       throw isGone(error) ? error : explain(error, where, signal.aborted)
     }

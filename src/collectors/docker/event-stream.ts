@@ -22,7 +22,7 @@ export interface EventStreamOptions {
   readonly note: (topic: string, message: string | undefined) => void
 }
 
-/** Follows the events of all containers until it is closed, each one told once and in order. */
+/** Follows the events of all containers until it and the API are closed, each one told once and in order. */
 export function followEvents(options: EventStreamOptions): { close: () => void } {
   const closing = new AbortController()
   const reader = createReader(options)
@@ -35,7 +35,7 @@ async function followUntil(closing: AbortSignal, reader: Reader, options: EventS
   let failures = 0
   for (let attempt = 0; !isClosed(); attempt++) {
     try {
-      await followOnce(closing, reader, attempt > 0, () => (failures = 0), options)
+      await followOnce(reader, attempt > 0, () => (failures = 0), options)
     } catch (error) {
       if (isClosed()) return
       options.note('events', `Docker's events cannot be followed, so OOM kills may be missed: ${messageOf(error)}`)
@@ -52,15 +52,12 @@ export function waitMs(failures: number, random: () => number): number {
 }
 
 async function followOnce(
-  closing: AbortSignal,
   reader: Reader,
   reconnected: boolean,
   onBytes: () => void,
   { api, discover, note }: EventStreamOptions,
 ): Promise<void> {
   const attempt = new AbortController()
-  const abort = () => attempt.abort()
-  closing.addEventListener('abort', abort)
   try {
     // Podman sends nothing before the first event, not even a head: it is not waited for.
     const opening = api.events(sinceOf(reader.position()), attempt.signal)
@@ -71,7 +68,6 @@ async function followOnce(
       if (Buffer.isBuffer(bytes)) await reader.push(bytes)
     }
   } finally {
-    closing.removeEventListener('abort', abort)
     attempt.abort()
     reader.cut()
   }

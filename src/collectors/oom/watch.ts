@@ -4,7 +4,7 @@ import type { KillReports } from './kill-reports.ts'
 import type { Life, OomLedger } from './ledger.ts'
 
 /** Asks the kernel how many processes it killed. */
-export interface KernelReader<C> {
+interface KernelReader<C> {
   /** The cgroup of a process, if it is of this container; `undefined` where it cannot be seen from here. */
   readonly locate: (pid: number, id: string) => Promise<C | undefined>
   /** `undefined` where this kernel does not tell. Rejects where the cgroup is gone. */

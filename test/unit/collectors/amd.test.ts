@@ -44,7 +44,7 @@ function write(path: string, text: string): void {
 
 /** Whoever opens it waits until somebody writes. */
 function createPipe(path: string): void {
-  execFileSync('mkfifo', [path])
+  execFileSync('/usr/bin/mkfifo', [path])
 }
 
 function collectFrom(sysRoot: string) {

@@ -57,6 +57,8 @@ describe('Ollama is found', () => {
       'proc/5/stat': files['proc/7/stat']?.replace('7 (', '5 (').replace('412233', '600000'),
       'proc/5/cmdline': files['proc/7/cmdline'],
       'proc/5/cgroup': files['proc/7/cgroup'],
+      'proc/5/mountinfo': files['proc/7/mountinfo'],
+      'proc/5/root/sys/fs/cgroup/memory.events': 'oom_kill 0\n',
     })
     expect(await reader.findOllama('ollama')).toMatchObject([{ pid: 7 }])
   })
@@ -75,6 +77,25 @@ describe('Ollama is found', () => {
     expect(names).toEqual([`ollama-${OLLAMA_ID.slice(0, 12)}`, 'ollama-dddddddddddd'])
   })
 
+  it('as a service of any name', async () => {
+    const { files, links } = readMachine('systemd-v2')
+    const { reader } = plantFiles(renamed(files, 'ollama.service', 'llm.service'), links)
+    expect(await reader.findOllama('x')).toMatchObject([{ pid: 812, name: 'llm.service' }])
+  })
+
+  it('by the file that was started, and not in its children', async () => {
+    const elsewhere = {
+      'proc/31/cgroup': `0::/../docker-${'e'.repeat(64)}.scope\n`,
+      'proc/31/cmdline': 'ollama\0serve\0',
+      'proc/31/mountinfo': `9 1 0:28 /../docker-${'e'.repeat(64)}.scope /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n`,
+      'proc/31/root/sys/fs/cgroup/memory.events': 'oom_kill 0\n',
+    }
+    const { files } = readMachine('docker-v2-shared-pid')
+    const stranger = { ...elsewhere, 'proc/31/stat': files['proc/31/stat']?.replace('(ollama) S 1', '(sh) S 0') }
+    for (const changes of [elsewhere, stranger])
+      expect(await plantMachine('docker-v2-shared-pid', changes).reader.findOllama('x')).toMatchObject([{ pid: 1 }])
+  })
+
   it('as a service with a script around it, if the service is called so', async () => {
     const { files } = readMachine('systemd-v2')
     const script = {
@@ -85,13 +106,8 @@ describe('Ollama is found', () => {
     expect(await plantMachine('systemd-v2', script).reader.findOllama('x')).toMatchObject([
       { pid: 800, name: 'ollama.service' },
     ])
-    const terminal = Object.entries({ ...files, ...script }).map(([path, text = '']) => [
-      path.replace('ollama.service', 'terminal.service'),
-      text.replace('ollama.service', 'terminal.service'),
-    ])
-    expect(
-      await failureOf(plantFiles(Object.fromEntries(terminal) as Record<string, string>).reader.findOllama('x')),
-    ).toMatchObject({
+    const terminal = plantFiles(renamed({ ...files, ...script }, 'ollama.service', 'terminal.service'))
+    expect(await failureOf(terminal.reader.findOllama('x'))).toMatchObject({
       name: 'Absent',
       message: expect.stringContaining('shares the cgroup /system.slice/terminal.service') as string,
     })
@@ -117,6 +133,12 @@ describe('Ollama is absent', () => {
       'session-v2',
       {},
       'Ollama (process 1922) shares the cgroup /user.slice/user-1000.slice/session-3.scope',
+    ],
+    [
+      'it was left behind in a session',
+      'session-v2',
+      { 'proc/1922/stat': readMachine('session-v2').files['proc/1922/stat']?.replace('S 1800', 'S 1') },
+      'Ollama (process 1922) shares the cgroup /user.slice',
     ],
     [
       'it is in no cgroup of its own',
@@ -178,6 +200,16 @@ describe('Ollama is there and cannot be read', () => {
     expect(await failureOf(reader.findOllama('x', AbortSignal.abort()))).toMatchObject({ name: 'AbortError' })
   })
 })
+
+function renamed(
+  files: Readonly<Record<string, string | undefined>>,
+  from: string,
+  to: string,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(files).map(([path, text = '']) => [path.replace(from, to), text.replace(from, to)]),
+  )
+}
 
 /** Root may read everything. */
 async function asNobody(act: () => Promise<void>): Promise<void> {

@@ -95,12 +95,18 @@ describe('no cgroup', () => {
     ['for the root of version 2', 'systemd-v2', 2, {}],
     ['for the root of version 1', 'docker-v1-host', 1, {}],
     ['where its own file system is not visible', 'docker-v2-shared-pid', 1, { 'proc/1/mountinfo': undefined }],
+    [
+      'where a path leads out of what is mounted',
+      'docker-v2-shared-pid',
+      1,
+      { 'proc/1/mountinfo': undefined, [`sys/fs/docker-${OLLAMA_ID}.scope/memory.events`]: 'oom_kill 1\n' },
+    ],
     ['where its own mounts are above it', 'docker-v2-shared-pid', 1, { 'proc/1/cgroup': '0::/../other\n' }],
     [
       'where a name only begins like the mount',
       'docker-v1-shared-pid',
       1,
-      { 'proc/1/cgroup': '9:memory:/docker/' + OLLAMA_ID + 'x\n' },
+      { 'proc/1/cgroup': `9:memory:/docker/${OLLAMA_ID}x\n`, 'proc/1/root/sys/fs/cgroup/memoryx/tasks': '' },
     ],
     ['where the memory controller is off', 'same-container-v2', 8, { 'sys/fs/cgroup/memory.events': undefined }],
   ] as const)('is found %s', async (_title, name, pid, changes) => {

@@ -162,7 +162,12 @@ describe('a machine without /proc', () => {
 
   it('tells its times, its load and its memory', async () => {
     const systemInformation = () => Promise.resolve({ mem: () => Promise.resolve(memory) })
+    const idleSeconds = () => (cpus()[0]?.times.idle ?? NaN) / 1000
+    const before = idleSeconds()
     const got = await collect({ procRoot: '/nowhere', systemInformation })
+    const idle = got.find(({ labels }) => labels.cpu === '0' && labels.mode === 'idle')?.value
+    expect(idle).toBeGreaterThanOrEqual(before)
+    expect(idle).toBeLessThanOrEqual(idleSeconds())
     expect(names(got)).toEqual([
       'node_memory_MemTotal_bytes',
       'node_memory_MemAvailable_bytes',
