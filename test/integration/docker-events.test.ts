@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { NOW_MS, watchDocker, type WatchedCollector } from '../helpers/docker-collector.ts'
 import { eventLine, fakeContainer, fakeId, sendJson, startFakeDocker, type FakeDocker } from '../helpers/docker-fake.ts'
@@ -16,6 +17,15 @@ async function follow(fake: FakeDocker, options = {}): Promise<WatchedCollector>
   await watched.collect()
   await fake.stream(0)
   return watched
+}
+
+/** A question in passing: what was asked before it has arrived by then. */
+function visit(socketPath: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    request({ socketPath, path: '/_ping' }, (response) => response.resume().on('end', resolve))
+      .on('error', reject)
+      .end()
+  })
 }
 
 describe('the events of a daemon', () => {
@@ -237,6 +247,7 @@ describe('the events of a daemon', () => {
     await eventsUntil(1)
     const run = new AbortController()
     const collecting = collector.collect(run.signal)
+    for (let trip = 0; trip < 20; trip++) await visit(fake.socket)
     run.abort()
     await expect(collecting).rejects.toMatchObject({ reason: 'timeout' })
     expect(looks).toBe(1)

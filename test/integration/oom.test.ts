@@ -44,7 +44,9 @@ interface Eater {
 
 async function runEater(name: string, script = EATS_ON_DEMAND): Promise<Eater> {
   const id = await daemon.run(script, { name, args: LIMITED })
-  onTestFinished(async () => void (await daemon.docker('rm', '--force', id).catch(() => undefined)))
+  onTestFinished(async () => {
+    await daemon.docker('rm', '--force', id).catch(() => undefined)
+  })
   const pid = await daemon.pidOf(id)
   const kills = () => {
     const text = readFileSync(join(daemon.cgroup('memory', id), 'memory.oom_control'), 'utf8')

@@ -50,7 +50,7 @@ function uniqueName({ id, name }: Container, all: readonly Container[]): string 
 /** Why there is nothing to read, and what to do. */
 async function explain({ procRoot, sysRoot }: Roots, groups: readonly Group[], denied: unknown): Promise<Error> {
   const mounted = `${sysRoot}/fs/cgroup`
-  const [one] = groups.toSorted((a, b) => Number(isOllamas(b)) - Number(isOllamas(a)))
+  const one = groups.find(isOllamas) ?? groups[0]
   if (one === undefined) {
     const todo = 'run Ollama here, or share its pid namespace (compose: pid: "service:ollama")'
     return new Absent(`no "ollama serve" is among the processes in ${procRoot}: ${todo}`)

@@ -1,4 +1,3 @@
-import { addAbortSignal, Readable } from 'node:stream'
 import { CollectError } from '../collector.ts'
 import { pickSocket, type Address } from './address.ts'
 import { GuardedAgent } from './agent.ts'
@@ -58,12 +57,8 @@ export function createApi(address: () => Address): DockerApi {
     inspect: (id, abortSignal) => askOf(abortSignal, (client) => client.getContainer(id).inspect({ abortSignal })),
     stats: (id, abortSignal) =>
       askOf(abortSignal, (client) => client.getContainer(id).stats({ stream: false, 'one-shot': true, abortSignal })),
-    async events(since, abortSignal) {
-      const query = { since, filters: FILTERS, abortSignal }
-      const stream = await ask(abortSignal, (client) => client.getEvents(query))
-      // docker-modem ends a request by its signal, and not the stream that came of it.
-      return stream instanceof Readable ? addAbortSignal(abortSignal, stream) : stream
-    },
+    events: (since, abortSignal) =>
+      ask(abortSignal, (client) => client.getEvents({ since, filters: FILTERS, abortSignal })),
     close() {
       closed = true
       agent.destroy()

@@ -175,6 +175,20 @@ describe('Ollama is there and cannot be read', () => {
     })
   })
 
+  it('where another one is in a terminal', async () => {
+    const { reader } = plantMachine('systemd-v2', {
+      'proc/1922/cmdline': 'ollama\0serve\0',
+      'proc/5/stat': readMachine('systemd-v2').files['proc/812/stat']?.replace('812 (', '5 ('),
+      'proc/5/cmdline': 'ollama\0serve\0',
+      'proc/5/cgroup': '0::/user.slice/user-0.slice/session-1.scope\n',
+      'sys/fs/cgroup/system.slice/ollama.service/memory.events': undefined,
+    })
+    expect(await failureOf(reader.findOllama('ollama'))).toMatchObject({
+      reason: 'unreadable',
+      message: expect.stringContaining('the cgroup /system.slice/ollama.service of Ollama (process 812)') as string,
+    })
+  })
+
   it('where this user may not see its file system', async () => {
     const machine = plantMachine('docker-v2-shared-pid')
     chmodSync(machine.folder, 0o755)

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -21,6 +21,14 @@ describe('a file', () => {
   it('of more than 4 MiB is not read', async () => {
     const failure = await failureOf(readIfThere(fileOf('x'.repeat(4 * 1024 * 1024 + 1))))
     expect(failure).toMatchObject({ name: 'CollectError', reason: 'unreadable' })
+  })
+
+  it.skipIf(process.platform !== 'linux')('is closed again', async () => {
+    const path = fileOf('text')
+    const open = () => readdirSync('/proc/self/fd').length
+    const before = open()
+    for (let time = 0; time < 50; time++) await readIfThere(path)
+    expect(open()).toBeLessThan(before + 25)
   })
 
   it('may be missing, or its folder', async () => {

@@ -21,7 +21,9 @@ interface Run {
 /** A collector whose runs wait for the test. */
 function createAsked(name: Collector['name'], more: Partial<Collector> = {}) {
   const runs: Run[] = []
-  const settled = async () => void (await vi.advanceTimersByTimeAsync(0))
+  const settled = async () => {
+    await vi.advanceTimersByTimeAsync(0)
+  }
   const collector: Collector = {
     name,
     metrics: [METRIC, LASTING],
@@ -35,13 +37,18 @@ function createAsked(name: Collector['name'], more: Partial<Collector> = {}) {
           )
           return settled()
         },
-        fail: (error) => (reject(error as Error), settled()),
+        fail: (error) => (reject(error), settled()),
       })
       return promise
     },
     ...more,
   }
-  return { collector, runs, last: () => runs.at(-1) as Run }
+  const last = () => {
+    const run = runs.at(-1)
+    if (run === undefined) throw new Error('nobody asked')
+    return run
+  }
+  return { collector, runs, last }
 }
 
 function schedule(...collectors: readonly Collector[]) {

@@ -9,7 +9,7 @@ function createEvents() {
     events,
     now,
     /** What is loaded at this time, by `name` or `name@context length`. */
-    at(ms: number, ...names: string[]) {
+    at: (ms: number, ...names: string[]) => {
       now.ms = ms
       events.setLoaded(
         names.map((text) => {
@@ -18,7 +18,7 @@ function createEvents() {
         }),
       )
     },
-    request(endedMs: number, model: string, loadedMs: number) {
+    request: (endedMs: number, model: string, loadedMs: number) => {
       now.ms = endedMs
       events.noteLoad(model, loadedMs)
     },

@@ -14,11 +14,11 @@ function createReports() {
     reports,
     now,
     made,
-    at(ms: number, ...models: string[]) {
+    at: (ms: number, ...models: string[]) => {
       now.ms = 1_000_000 + ms
       reports.setLoaded(models)
     },
-    kill(ms: number, name = 'ollama', kills = 1) {
+    kill: (ms: number, name = 'ollama', kills = 1) => {
       now.ms = 1_000_000 + ms
       reports.note(name, kills)
     },
