@@ -73,6 +73,7 @@ export function createCollection(options: CollectionOptions): Collection {
   const gpus = new Map<string, readonly GpuSnapshot[]>()
   let containers: readonly Container[] = []
   let lastEvent = before.lastEvent
+  let ollamaAnswers = false
 
   const reports = new KillReports(wallClock, options.loading, (report) =>
     logger.warn(report, 'out of memory: what became of the models around it'),
@@ -199,7 +200,12 @@ export function createCollection(options: CollectionOptions): Collection {
       oom.stop()
     },
     wakeOllama: () => scheduler.wake('ollama'),
-    setLoaded: (models) => reports.setLoaded(models?.map(({ name }) => fullModelName(name))),
+    setLoaded(models) {
+      reports.setLoaded(models?.map(({ name }) => fullModelName(name)))
+      // Ollama has come: now its process can be found, too.
+      if (models !== undefined && !ollamaAnswers && statusOf('cgroup') === 'absent') scheduler.wake('cgroup')
+      ollamaAnswers = models !== undefined
+    },
     awaitsLoaded: () => reports.isWaiting,
     states,
     gpuExpectation: () => gpu.expectation(),

@@ -150,7 +150,7 @@ export function watchServe(running: RunningProcess, ready: LogLine): Served {
   return {
     ...running,
     proxyUrl,
-    proxyPort: Number(new URL(proxyUrl).port),
+    proxyPort: proxyUrl === '' ? 0 : Number(new URL(proxyUrl).port),
     adminUrl,
     log,
     receipts: (count) =>
@@ -163,10 +163,10 @@ export function watchServe(running: RunningProcess, ready: LogLine): Served {
   }
 }
 
-/** The log line of a `serve` that listens; throws where it ended instead. */
-export function announcement(running: RunningProcess): LogLine | undefined {
+/** The log line of a `serve` that listens, or of another that has this address; throws where it ended instead. */
+export function announcement(running: RunningProcess, address: 'proxy' | 'admin' = 'proxy'): LogLine | undefined {
   if (running.child.exitCode !== null) throw new Error(`it ended: ${running.stderr()}`)
-  return readLog(running.stdout()).find(({ proxy }) => proxy !== undefined)
+  return readLog(running.stdout()).find((line) => line[address] !== undefined)
 }
 
 /** The whole lines of a log; what is no JSON is left out. */
