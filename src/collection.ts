@@ -5,6 +5,7 @@ import { measure, type Collector, type Measurement } from './collectors/collecto
 import type { Container } from './collectors/containers.ts'
 import { createDocker } from './collectors/docker.ts'
 import type { GpuSnapshot } from './collectors/gpu.ts'
+import { measureHealth, switchedOff } from './collectors/health.ts'
 import { createHost } from './collectors/host.ts'
 import { createNvidia } from './collectors/nvidia.ts'
 import { createOllama } from './collectors/ollama.ts'
@@ -17,7 +18,7 @@ import { COLLECTOR_NAMES, type CollectorName } from './config/collector-names.ts
 import { createGpuWatch, type GpuExpectation } from './gpu-expectation.ts'
 import type { Logger } from './logger.ts'
 import { COLLECTED } from './metrics/catalogue.ts'
-import { COLLECTORS, GPUS, RESIDENCY } from './metrics/collected.ts'
+import { GPUS, RESIDENCY } from './metrics/collected.ts'
 import type { MetricDefinition } from './metrics/definition.ts'
 import type { Sample } from './metrics/families.ts'
 import type { MetricRegistry } from './metrics/registry.ts'
@@ -181,7 +182,7 @@ export function createCollection(options: CollectionOptions): Collection {
     const running = scheduler.states()
     return COLLECTOR_NAMES.map((name) => {
       const state = wanted.has(name) ? running.find((one) => one.name === name) : undefined
-      return state ?? { ...OFF, name }
+      return state ?? switchedOff(name)
     })
   }
 
@@ -189,7 +190,7 @@ export function createCollection(options: CollectionOptions): Collection {
     return [
       ...measure(GPUS.expected, Number(gpu.expectation().expected)),
       ...oom.measurements(),
-      ...states().flatMap(measureState),
+      ...states().flatMap(measureHealth),
     ]
   }
 
@@ -219,29 +220,6 @@ export function createCollection(options: CollectionOptions): Collection {
       }
     },
   }
-}
-
-const OFF: CollectorState = {
-  name: 'ollama',
-  status: 'off',
-  problem: undefined,
-  durationSeconds: undefined,
-  lastSuccessSeconds: undefined,
-  errors: new Map(),
-}
-
-function measureState({ name, status, durationSeconds, lastSuccessSeconds, errors }: CollectorState): Measurement[] {
-  const collector = { collector: name }
-  const isEnabled = status !== 'off' && status !== 'absent'
-  const enabled = measure(COLLECTORS.enabled, Number(isEnabled), collector)
-  if (!isEnabled) return enabled
-  return [
-    ...enabled,
-    ...(status === 'starting' ? [] : measure(COLLECTORS.success, Number(status === 'ok'), collector)),
-    ...measure(COLLECTORS.duration, durationSeconds, collector),
-    ...measure(COLLECTORS.lastSuccess, lastSuccessSeconds ?? 0, collector),
-    ...[...errors].flatMap(([reason, count]) => measure(COLLECTORS.errors, count, { ...collector, reason })),
-  ]
 }
 
 /** What the configuration says of models. */

@@ -48,7 +48,7 @@ export function createStateFile(folder: string): StateFile {
 }
 
 /** What of it is sound: an older version may have written less, and a person anything. */
-export function parseState(json: unknown): State {
+function parseState(json: unknown): State {
   const { gpuSeen, oom, lastEvent } = fieldsOf(json)
   const { totals, lives } = fieldsOf(oom)
   return {

@@ -44,6 +44,7 @@ export interface DockerOptions {
   readonly wait?: (ms: number, signal: AbortSignal) => Promise<unknown>
 }
 
+const DISCOVER_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 3000 // a Docker before 24 takes one second for its stats
 
 /**
@@ -69,7 +70,8 @@ export function createDocker(options: DockerOptions): Collector {
     const since = told ? options.since : `${Math.floor(startedAt)}000000`
     const wait = options.wait ?? ((ms, signal) => pause(ms, undefined, { signal, ref: false }))
     const { random } = options
-    return followEvents({ api, since, sinceIsTold: told, random, wait, discover: watch.discover, tell, note })
+    const discover = () => watch.discover(AbortSignal.timeout(DISCOVER_TIMEOUT_MS))
+    return followEvents({ api, since, sinceIsTold: told, random, wait, discover, tell, note })
   }
   const measureOne = async (container: Inspected, signal: AbortSignal): Promise<readonly Measurement[]> => {
     const seenAt = wallClock() / 1000

@@ -18,7 +18,7 @@ export interface FakeContainer {
 }
 
 /** An open request for events. */
-export interface FakeStream {
+interface FakeStream {
   readonly query: URLSearchParams
   /** Sends bytes as they are. */
   readonly write: (bytes: string | Buffer) => void

@@ -12,15 +12,17 @@ import { waitFor } from './wait.ts'
 
 const SYSTEM_PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`
 
+const DAEMON = 'dockerd'
+
 /** The image that every private daemon has: BusyBox, with `sh` as its command. */
 export const BUSYBOX = 'busybox:latest'
 
-export interface DockerdOptions {
+interface DockerdOptions {
   /** More arguments of dockerd, as `--live-restore`, with which containers outlive it. */
   readonly args?: readonly string[]
 }
 
-export interface RunOptions {
+interface RunOptions {
   readonly name?: string
   /** Arguments of `docker run` before the image, as `--memory=64m`. */
   readonly args?: readonly string[]

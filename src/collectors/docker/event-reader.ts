@@ -9,7 +9,7 @@ export interface EventReaderOptions {
   readonly since: string
   /** The event at `since` itself was told by an earlier process. */
   readonly sinceIsTold: boolean
-  /** Looks for the containers again: one that started may be new. */
+  /** Looks for the containers again: some may have been started, or events may have been lost. */
   readonly discover: () => Promise<unknown>
   /** Takes the events in order, each once. */
   readonly tell: (event: EventLine) => void

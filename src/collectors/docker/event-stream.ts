@@ -2,30 +2,25 @@ import type { DockerApi } from './api.ts'
 import { sinceOf } from './event-line.ts'
 import { createEventReader, type EventReader, type EventReaderOptions } from './event-reader.ts'
 
-const DISCOVER_MS = 10_000
 const MIN_WAIT_MS = 1000
 const MAX_WAIT_MS = 30_000
 
-export interface EventStreamOptions extends Omit<EventReaderOptions, 'discover'> {
+export interface EventStreamOptions extends EventReaderOptions {
   readonly api: DockerApi
   readonly random: () => number
   readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown>
-  /** Looks for the containers again, since some may have been started, or events may have been lost. */
-  readonly discover: (signal: AbortSignal) => Promise<unknown>
   readonly note: (topic: string, message: string | undefined) => void
 }
 
 /** Follows the events of all containers until it and the API are closed, each one told once and in order. */
 export function followEvents(options: EventStreamOptions): { close: () => void } {
   const closing = new AbortController()
-  const discover = () => options.discover(AbortSignal.timeout(DISCOVER_MS))
-  void followUntil(closing.signal, createEventReader({ ...options, discover }), { ...options, discover })
+  void followUntil(closing.signal, options)
   return { close: () => closing.abort() }
 }
 
-type Following = Omit<EventStreamOptions, 'discover'> & Pick<EventReaderOptions, 'discover'>
-
-async function followUntil(closing: AbortSignal, reader: EventReader, options: Following): Promise<void> {
+async function followUntil(closing: AbortSignal, options: EventStreamOptions): Promise<void> {
+  const reader = createEventReader(options)
   const isClosed = () => closing.aborted
   let failures = 0
   for (let attempt = 0; !isClosed(); attempt++) {
@@ -41,7 +36,7 @@ async function followUntil(closing: AbortSignal, reader: EventReader, options: F
 }
 
 /** Milliseconds until the next attempt: from one second on, spread up to twice as far with each failure. */
-export function waitMs(failures: number, random: () => number): number {
+function waitMs(failures: number, random: () => number): number {
   const limit = Math.min(MAX_WAIT_MS, MIN_WAIT_MS * 2 ** failures)
   return MIN_WAIT_MS + random() * (limit - MIN_WAIT_MS)
 }
@@ -50,7 +45,7 @@ async function followOnce(
   reader: EventReader,
   reconnected: boolean,
   onBytes: () => void,
-  { api, discover, note }: Following,
+  { api, discover, note }: EventStreamOptions,
 ): Promise<void> {
   const attempt = new AbortController()
   try {

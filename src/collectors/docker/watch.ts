@@ -4,7 +4,7 @@ import { chooseContainers, isImageId, parseList, type Listed } from './find.ts'
 import { parseInspect, type Inspected } from './inspect.ts'
 
 /** Each of them costs two requests in every run. */
-export const MAX_CONTAINERS = 50
+const MAX_CONTAINERS = 50
 /** Containers that are gone, whose last events may still come. */
 const MAX_KNOWN = 256
 
