@@ -142,15 +142,11 @@ function spawnDaemon(root: string, host: string, logFile: string, more: readonly
   const places = [`--data-root=${root}/data`, `--exec-root=${root}/exec`, `--pidfile=${root}/pid`, `--host=${host}`]
   const own = ['--bridge=none', '--iptables=false', '--ip6tables=false', '--storage-driver=vfs']
   const cgroups = [`--cgroup-parent=${cgroupParent(root)}`, '--exec-opt=native.cgroupdriver=cgroupfs']
-  const daemon = spawn(
-    'dockerd',
-    [...places, ...own, ...cgroups, '--shutdown-timeout=2', '--log-level=warn', ...more],
-    {
-      env: { PATH: SYSTEM_PATH, HOME: root },
-      stdio: ['ignore', log, log],
-      detached: true,
-    },
-  )
+  const daemon = spawn(DAEMON, [...places, ...own, ...cgroups, '--shutdown-timeout=2', '--log-level=warn', ...more], {
+    env: { PATH: SYSTEM_PATH, HOME: root },
+    stdio: ['ignore', log, log],
+    detached: true,
+  })
   daemon.on('error', () => undefined) // it has no exit code then, nor an answer: the wait says so
   closeSync(log)
   return daemon

@@ -132,6 +132,20 @@ describe('the events of a daemon', () => {
     ])
   })
 
+  it('are told once to a listener that throws as well', async () => {
+    const times: string[] = []
+    const onEvent = ({ timeNano }: { timeNano: string }) => {
+      times.push(timeNano)
+      throw new Error('a mistake')
+    }
+    const { endWait } = await follow(fake, { onEvent })
+    fake.emit('oom', ID, T1)
+    await endWait(0)
+    fake.emit('oom', ID, T2)
+    await endWait(1)
+    expect(times).toEqual([String(T1), String(T2)])
+  })
+
   it('are known again for a thousand others', async () => {
     const { eventsUntil } = await follow(fake)
     const stream = await fake.stream(0)

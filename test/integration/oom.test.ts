@@ -201,15 +201,18 @@ describeWithDockerd('an out-of-memory kill', () => {
     await expectCount(app, 2)
   })
 
-  it('goes on from its count in a container that is started again', { timeout: SLOW }, async () => {
+  it.each([
+    ['by kernel and daemon', BOTH],
+    ['by the daemon alone', DAEMON_ALONE],
+  ])('goes on from its count in a container that is started again, %s', { timeout: SLOW }, async (_by, env) => {
     const { eat, id } = await runEater('ollama')
-    const app = await watch()
+    const app = await watch(env)
     await waitForCount(app, 0)
     await eat()
     await waitForCount(app, 1)
     await daemon.docker('restart', '--time=0', id)
     const pid = await daemon.pidOf(id)
-    await waitForCount(app, 1)
+    await expectCount(app, 1)
     writeFileSync(`/proc/${pid}/root/tmp/eat`, '')
     await expectCount(app, 2)
   })

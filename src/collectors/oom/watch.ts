@@ -39,7 +39,7 @@ const SAME_START_MS = 5000
 /** Watches the containers of Ollama for out-of-memory kills, by the kernel's word where it can be had. */
 export function createOomWatch<C>({ ledger, reports, kernel, onChange }: OomWatchOptions<C>): OomWatch {
   const cgroups = new Map<Life, C>()
-  let fromDaemon: readonly Container[] = []
+  let fromDaemon: readonly (Container & { readonly oomKilled: boolean })[] = []
   let found: readonly Container[] = []
   let timer: NodeJS.Timeout | undefined
   let stopped = false
@@ -99,9 +99,14 @@ export function createOomWatch<C>({ ledger, reports, kernel, onChange }: OomWatc
 
   return {
     async setDaemonContainers(containers) {
+      const before = new Map(fromDaemon.map((container) => [container.id, container]))
       fromDaemon = containers
       await update()
-      for (const { id, oomKilled } of containers) if (oomKilled) ledger.reconcile(id)
+      for (const { id, startedAt, oomKilled } of containers) {
+        const known = before.get(id)
+        // Docker leaves the mark of a former life on a container that it starts again: only a new mark tells something.
+        if (oomKilled && known?.startedAt === startedAt && !known.oomKilled) ledger.reconcile(id)
+      }
       onChange()
     },
     async setFoundContainers(containers) {

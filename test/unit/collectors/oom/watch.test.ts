@@ -144,6 +144,40 @@ describe('containers of the daemon', () => {
   })
 })
 
+describe('the mark of a kill on a container', () => {
+  it('counts where its event was lost', async () => {
+    const { watch, counts } = createWatched(false)
+    const lives = container()
+    await watch.setDaemonContainers([lives])
+    await watch.setDaemonContainers([{ ...lives, oomKilled: true }])
+    await watch.setDaemonContainers([{ ...lives, pid: undefined, oomKilled: true }])
+    expect(counts()).toEqual(['ollama 1'])
+    watch.stop()
+  })
+
+  it('says nothing of its next life', async () => {
+    const { watch, counts } = createWatched(false)
+    const first = container()
+    await watch.setDaemonContainers([first])
+    watch.onEvent({ id: 'c1', action: 'oom' })
+    watch.onEvent({ id: 'c1', action: 'die' })
+    await watch.setDaemonContainers([{ ...first, pid: undefined, oomKilled: true }])
+    const next = { ...first, pid: 8, startedAt: first.startedAt + 9000, oomKilled: true }
+    await watch.setDaemonContainers([next])
+    await watch.setDaemonContainers([{ ...next, pid: undefined }])
+    expect(counts()).toEqual(['ollama 1'])
+    watch.stop()
+  })
+
+  it('says nothing where it was there before anybody looked', async () => {
+    const { watch, counts } = createWatched(false)
+    await watch.setDaemonContainers([{ ...container(), oomKilled: true }])
+    await watch.setDaemonContainers([{ ...container(), oomKilled: true }])
+    expect(counts()).toEqual(['ollama 0'])
+    watch.stop()
+  })
+})
+
 describe('containers that were found without a daemon', () => {
   it('are counted by the kernel', async () => {
     const { watch, kernel, counts, seconds } = createWatched()
