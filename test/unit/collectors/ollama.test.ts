@@ -171,5 +171,5 @@ function bodyOfPs(recording: unknown): string | undefined {
   const { chunks } = recording.response
   if (method !== 'GET' || path !== '/api/ps' || !Array.isArray(chunks)) return undefined
   const text = chunks.map((chunk: unknown) => (Array.isArray(chunk) ? String(chunk[1]) : '')).join('')
-  return text.startsWith("HTTP/1.1 200 ") ? /\{.*\}/s.exec(text)?.[0] : undefined
+  return text.startsWith('HTTP/1.1 200 ') ? /\{.*\}/s.exec(text)?.[0] : undefined
 }
