@@ -31,6 +31,11 @@ const VOLATILE: readonly Volatile[] = [
     hides: 'value',
     reason: 'times on this machine; how many there are is in _count',
   },
+  {
+    name: /^(ollama_poll_duration_seconds|ollascope_collector_(duration_seconds|last_success_timestamp_seconds))$/,
+    hides: 'value',
+    reason: 'times on this machine, and of day',
+  },
   { name: /^ollascope_build_info$/, hides: 'labels', reason: 'the version, the commit and the Node that runs it' },
   { name: /^process_/, hides: 'samples', reason: 'the state of the process, as the operating system tells it' },
   { name: /^nodejs_/, hides: 'samples', reason: 'the state of Node: its version, memory, collections of garbage' },

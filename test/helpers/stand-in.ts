@@ -65,8 +65,9 @@ export function createGate(index: number): Gate {
   }
 }
 
-/** The product asks for these by itself, without the request id that a proxied request has. */
+/** The product asks for these by itself: by fetch, and without the request id that a proxied request has. */
 function isPoll({ request }: SeenRequest): boolean {
   const names = request.rawHeaders.filter((_text, index) => index % 2 === 0).map((name) => name.toLowerCase())
-  return ['/api/ps', '/api/tags', '/api/version'].includes(request.target) && !names.includes('x-request-id')
+  const isAsked = ['/api/ps', '/api/tags', '/api/version'].includes(request.target)
+  return isAsked && names.includes('sec-fetch-mode') && !names.includes('x-request-id')
 }
