@@ -4,7 +4,7 @@
 
 INSTALLED := node_modules/.package-lock.json
 NODE := node_modules/node/bin/node
-TEST_DEPS := prometheus python3-prometheus-client varnish nginx-light slowhttptest wrk docker.io busybox-static iproute2
+TEST_DEPS := prometheus prometheus-alertmanager python3-prometheus-client varnish nginx-light slowhttptest wrk docker.io busybox-static iproute2
 SOURCES := $(shell find src -name '*.ts')
 
 help: ## list these targets

@@ -265,7 +265,8 @@ describeWithDockerd('an out-of-memory kill', () => {
   it('tells which models were there, and which vanished', { timeout: SLOW }, async () => {
     const { eat } = await runEater('ollama')
     upstream.load('stays:1b', 'goes:7b')
-    const app = await watch()
+    // Nobody looks again by the clock: the kill itself makes somebody ask.
+    const app = await watch({ OLLASCOPE_COLLECT_INTERVAL: '1h' })
     await expectCount(app, 0)
     await waitFor('the models', async () => (await app.samples()).value('ollama_loaded_models') === 2)
     upstream.load('stays:1b')

@@ -43,6 +43,8 @@ describe('the kernel’s counter', () => {
     now.ms += 1200
     ledger.showKernel(life, 2)
     expect(count()).toBe(2)
+    ledger.loseKernel(life)
+    expect(count()).toBe(2)
     expect(news).toEqual(['ollama 1', 'ollama 1'])
   })
 
@@ -117,6 +119,17 @@ describe('a container that dies', () => {
     ledger.loseKernel(life)
     ledger.tell('c1')
     ledger.reconcile('c1')
+    expect(count()).toBe(1)
+  })
+
+  it('and of which the kernel told seconds before the daemon: counted once', () => {
+    const { ledger, watch, count, now } = createLedger()
+    const life = watch()
+    ledger.showKernel(life, 0)
+    ledger.showKernel(life, 1)
+    now.ms += 3000
+    ledger.tell('c1')
+    ledger.loseKernel(life)
     expect(count()).toBe(1)
   })
 

@@ -169,6 +169,15 @@ describe('the mark of a kill on a container', () => {
     watch.stop()
   })
 
+  it('of a former life may be seen first on the next', async () => {
+    const { watch, counts } = createWatched(false)
+    const first = container()
+    await watch.setDaemonContainers([first])
+    await watch.setDaemonContainers([{ ...first, startedAt: first.startedAt + 9000, oomKilled: true }])
+    expect(counts()).toEqual(['ollama 0'])
+    watch.stop()
+  })
+
   it('says nothing where it was there before anybody looked', async () => {
     const { watch, counts } = createWatched(false)
     await watch.setDaemonContainers([{ ...container(), oomKilled: true }])
