@@ -138,6 +138,7 @@ describeWithDockerd('an out-of-memory kill', () => {
     await waitForCount(app, 0)
     await eat()
     await waitForCount(app, 1)
+    await daemon.docker('wait', id)
     await daemon.docker('rm', id)
     await expectCount(app, 1)
   })
