@@ -4,7 +4,7 @@
 
 INSTALLED := node_modules/.package-lock.json
 NODE := node_modules/node/bin/node
-TEST_DEPS := prometheus prometheus-alertmanager python3-prometheus-client varnish nginx-light slowhttptest wrk docker.io busybox-static iproute2
+TEST_DEPS := prometheus prometheus-alertmanager python3-prometheus-client varnish nginx-light slowhttptest wrk docker.io busybox-static iproute2 jq
 SOURCES := $(shell find src -name '*.ts')
 
 help: ## list these targets
@@ -56,3 +56,57 @@ sbom: build ## write what a release is made of to dist/sbom.cdx.json (CycloneDX)
 
 clean: ## remove what was installed and built
 	rm -rf node_modules dist coverage bench/node_modules
+
+# The stack in containers: STACK=dev (default), linux, prod, cpu, amd, or two such as STACK='prod oom';
+# PROFILES='lb logging' for more services. docs/deployment.md has both.
+.PHONY: up down logs restart secrets clean-stack setup-model warmup stress doctor
+STACK ?= dev
+PROFILES ?=
+ENV_FILE ?= .env.$(if $(filter dev linux,$(STACK)),dev,prod)
+SECRETS_DIR ?= $(or $(shell sed -n 's/^SECRETS_DIR=//p' $(ENV_FILE) 2>/dev/null),deploy/secrets)
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+COMPOSE_FILES = $(if $(filter linux,$(STACK)),,-f docker-compose.yml) $(STACK:%=-f docker-compose.%.yml)
+IN_STACK = $(WATCH) $(COMPOSE) --env-file $(ENV_FILE) $(COMPOSE_FILES) $(PROFILES:%=--profile %)
+# What another exporter tells already is not told twice.
+TWICE = $(if $(filter cadvisor,$(PROFILES)),docker cgroup) $(if $(filter node-exporter,$(PROFILES)),host)
+EXPORTERS = $(filter cadvisor node-exporter,$(PROFILES))
+comma := ,
+empty :=
+space := $(empty) $(empty)
+WATCH = $(if $(EXPORTERS),OLLASCOPE_COLLECTORS=$(subst $(space),$(comma),$(filter-out $(TWICE),ollama nvidia amd docker cgroup host)))
+
+$(ENV_FILE):
+	@echo "ollascope: $@ is missing; begin with: cp .env.prod.example $@" >&2; exit 1
+
+secrets: $(ENV_FILE) ## make the secrets of the stack that are missing, random
+	@deploy/secrets.sh $(SECRETS_DIR)
+
+up: secrets ## start the stack in containers (STACK=dev, linux, prod, cpu, amd; PROFILES=...)
+	@for name in $(EXPORTERS); do cp -n prometheus/stack/$$name.yml.example prometheus/stack/$$name.yml; done
+	@$(IN_STACK) up -d --build
+
+down: $(ENV_FILE) ## stop the stack; its data stay
+	@$(IN_STACK) down
+
+logs: $(ENV_FILE) ## follow the stack's logs (SERVICE=ollascope for one)
+	@$(IN_STACK) logs -f --tail=100 $(SERVICE)
+
+restart: $(ENV_FILE) ## start the stack's services again, with files that changed (SERVICE=ollascope for one)
+	@$(IN_STACK) restart $(SERVICE)
+
+clean-stack: $(ENV_FILE) ## remove the stack with its volumes (models, metrics, dashboards) and images; asks first
+	@printf 'This removes every container, volume (models, metrics) and image of the stack "%s". Go on? [y/N] ' '$(STACK)'; \
+	  read -r answer; [ "$$answer" = y ] || { echo 'nothing was removed'; exit 1; }
+	@$(IN_STACK) down --volumes --rmi all --remove-orphans
+
+setup-model: $(INSTALLED) ## pull models through the proxy (MODELS='a b', else OLLAMA_MODEL)
+	@scripts/setup-model $(MODELS)
+
+warmup: $(INSTALLED) ## load models before the traffic, and see that they are on the GPU (MODELS='a b')
+	@scripts/warmup $(MODELS)
+
+stress: $(INSTALLED) ## measure the proxy under load (MODELS='a b' ARGS='--requests 50 --concurrency 5')
+	@scripts/stress-test $(ARGS) $(MODELS)
+
+doctor: build ## check a deployment end to end
+	@scripts/ollascope doctor $(ARGS)

@@ -72,6 +72,29 @@ describeWith(['promtool'], 'what dashboards show', () => {
     ])
   })
 
+  test('of an Ollama without a failure: none, although what counts failures has no series yet', async () => {
+    const good = world(RISING).filter(([name]) => !/outcome="(timeout|error|truncated|rejected)"/.test(name))
+    const series = good.filter(([name]) => !/^instance:ollama_sli_(bad|ratio)/.test(name))
+    await evaluate([...series, ...ups('1x40')], '9m', [
+      { expr: exprOf('ollama-overview: Error ratio'), expected: each(0) },
+      { expr: exprOf('ollama-slo: Timeouts'), expected: each(0) },
+      { expr: exprOf('ollama-slo: Error budget left'), expected: each(1) },
+      { expr: exprOf('ollama-slo: Burn rate against its alert'), expected: each(0) },
+    ])
+  })
+
+  test('of a burning budget: the smaller of a pair of windows, over what its alert fires at', async () => {
+    const burning: Readonly<Record<string, string>> = {
+      'instance:ollama_sli_total:increase1h': '100x40',
+      'instance:ollama_sli_bad:increase1h': '28.8x40',
+      'instance:ollama_sli_total:increase5m': '10x40',
+      'instance:ollama_sli_bad:increase5m': '1.44x40',
+    }
+    const series = world(RISING).map(([name, rising]) => [name, burning[name.replace(/\{.*/, '')] ?? rising] as const)
+    const expr = exprOf('ollama-slo: Burn rate against its alert')
+    await evaluate([...series, ...ups('1x40')], '9m', [{ expr, expected: each(1) }])
+  })
+
   test('of an Ollama without work: idle, and not dead', async () => {
     const series = world('5x40').filter(([name]) => !/gpu_ratio|gpu_info|loaded_models/.test(name))
     const idle = [...series, ...PROCESSES.map((process) => [`ollama_loaded_models${labels(process)}`, '0x40'] as const)]

@@ -14,7 +14,7 @@ export function secondsOf(duration: string): number {
 }
 
 /** So many times shorter, and no shorter than that. */
-export function shorten(duration: string, times: number, leastSeconds: number): string {
+function shorten(duration: string, times: number, leastSeconds: number): string {
   return `${Math.round(Math.max(leastSeconds, secondsOf(duration) / times) * 1000)}ms`
 }
 
