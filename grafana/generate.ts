@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { format } from 'prettier'
 import type { ClassicDashboard } from './source/classic.ts'
 import { gpuHost } from './source/dashboards/gpu-host.ts'
 import { models } from './source/dashboards/models.ts'
@@ -13,13 +14,13 @@ import { slo } from './source/dashboards/slo.ts'
 
 const FOLDER = join(import.meta.dirname, 'dashboards')
 
-/** Keys in order, so that a difference is a difference. */
-function render(dashboard: ClassicDashboard): string {
+/** Keys in order, so that a difference is a difference; as `make format` would have it. */
+function render(dashboard: ClassicDashboard): Promise<string> {
   const sorted = (_key: string, value: unknown): unknown =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value
-  return `${JSON.stringify(dashboard, sorted, 2)}\n`
+  return format(JSON.stringify(dashboard, sorted, 2), { parser: 'json', printWidth: 120 })
 }
 
 function present(): Map<string, string> {
@@ -28,7 +29,9 @@ function present(): Map<string, string> {
 }
 
 const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values
-const wanted = new Map([overview, models, gpuHost, slo].map((made) => [`${made.uid ?? ''}.json`, render(made)]))
+const made = [overview, models, gpuHost, slo]
+const files = made.map(async (one) => [`${one.uid ?? ''}.json`, await render(one)] as const)
+const wanted = new Map<string, string>(await Promise.all(files))
 mkdirSync(FOLDER, { recursive: true })
 const found = present()
 const stale = [...new Set([...wanted.keys(), ...found.keys()])].filter((name) => wanted.get(name) !== found.get(name))
