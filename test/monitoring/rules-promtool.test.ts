@@ -99,7 +99,7 @@ interface Configuration {
 }
 
 test('both processes of the stack are one instance', () => {
-  const { scrape_configs: jobs } = read<Configuration>('prometheus.yml')
+  const { scrape_configs: jobs } = read('prometheus.yml') as Configuration
   expect(jobs.find(({ job_name: name }) => name === 'ollascope')?.static_configs).toEqual([
     { targets: ['ollascope:9435'], labels: { instance: 'ollama', component: 'proxy' } },
     { targets: ['ollascope-collector:9435'], labels: { instance: 'ollama', component: 'collector' } },
@@ -107,8 +107,8 @@ test('both processes of the stack are one instance', () => {
 })
 
 test.each(['OllamaCPUFallback', 'OllamaContainerOOMKilled'])('%s pages within two minutes of its cause', (name) => {
-  const { global } = read<Configuration>('prometheus.yml')
-  const { route } = read<{ route: { routes: readonly Readonly<Record<string, string>>[] } }>('alertmanager.yml')
+  const { global } = read('prometheus.yml') as Configuration
+  const { route } = read('alertmanager.yml') as { route: { routes: readonly Readonly<Record<string, string>>[] } }
   const pager = route.routes.find(({ receiver }) => receiver === 'pager')
   const alert = ALERTS.find((one) => one.name === name)
   const collected = 10 // the default of OLLASCOPE_COLLECT_INTERVAL
@@ -118,8 +118,8 @@ test.each(['OllamaCPUFallback', 'OllamaContainerOOMKilled'])('%s pages within tw
   }
 })
 
-function read<T>(name: string): T {
-  return parse(readFileSync(join(FOLDER, name), 'utf8')) as T
+function read(name: string): unknown {
+  return parse(readFileSync(join(FOLDER, name), 'utf8'))
 }
 
 function seconds(text: string | undefined): number {
