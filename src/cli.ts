@@ -1,42 +1,55 @@
 import { parseArgs } from 'node:util'
-import { checkConfig } from './commands/check-config.ts'
-import { serve } from './commands/serve.ts'
-import { ConfigError } from './config.ts'
-import { runDemo } from './demo/command.ts'
-import { helpText } from './help.ts'
+import type { Role } from './app.ts'
 import { StartError } from './listen.ts'
 import type { Terminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 import { readVersion } from './version.ts'
 
-type Command = (argv: string[], terminal: Terminal) => Promise<void> | void
+/** Gives its exit code; what is no number is 0. */
+type Command = (argv: string[], terminal: Terminal) => unknown
 
-const help: Command = (_argv, { stdout }) => stdout(helpText())
+// Each command is loaded when it is called: `healthcheck` is started every few seconds, and needs next to nothing.
+const help: Command = async (_argv, { stdout }) => stdout((await import('./help.ts')).helpText())
 const version: Command = (_argv, { stdout, nodeVersion }) => {
   const { version, revision } = readVersion()
   stdout(`ollascope ${version} (${revision}), Node ${nodeVersion}\n`)
 }
 
+const serveAs =
+  (role: Role): Command =>
+  (argv, terminal) =>
+    withoutArguments(role, argv, terminal, async () => (await import('./commands/serve.ts')).serve(terminal, role))
+
 const COMMANDS: Readonly<Record<string, Command>> = {
-  serve: (argv, terminal) => withoutArguments('serve', argv, terminal, (it) => serve(it, 'serve')),
-  proxy: (argv, terminal) => withoutArguments('proxy', argv, terminal, (it) => serve(it, 'proxy')),
-  collector: (argv, terminal) => withoutArguments('collector', argv, terminal, (it) => serve(it, 'collector')),
-  'check-config': (argv, terminal) => withoutArguments('check-config', argv, terminal, checkConfig),
-  demo: (argv, terminal) => runDemo(argv, { stdout: (line) => terminal.stdout(`${line}\n`), signal: terminal.stop }),
+  serve: serveAs('serve'),
+  proxy: serveAs('proxy'),
+  collector: serveAs('collector'),
+  'check-config': (argv, terminal) =>
+    withoutArguments('check-config', argv, terminal, async () =>
+      (await import('./commands/check-config.ts')).checkConfig(terminal),
+    ),
+  demo: async (argv, terminal) =>
+    (await import('./demo/command.ts')).runDemo(argv, {
+      stdout: (line) => terminal.stdout(`${line}\n`),
+      signal: terminal.stop,
+    }),
+  doctor: async (argv, terminal) => (await import('./commands/doctor.ts')).doctor(argv, terminal),
+  bench: async (argv, terminal) => (await import('./commands/bench.ts')).bench(argv, terminal),
+  healthcheck: async (argv, terminal) => (await import('./commands/healthcheck.ts')).healthcheck(argv, terminal),
   help,
   '--help': help,
   '-h': help,
   '--version': version,
   '-v': version,
 }
-const LATER = new Set(['doctor', 'healthcheck', 'bench'])
 
 /** Runs one command. @returns the exit code: 0, 1 for a failure, 2 for a mistake in the call or the configuration. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   try {
-    await dispatch(argv, terminal)
-    return 0
+    const code = await dispatch(argv, terminal)
+    return typeof code === 'number' ? code : 0
   } catch (error) {
+    const { ConfigError } = await import('./config.ts')
     if (error instanceof ConfigError) {
       terminal.stderr(`ollascope: ${count(error.problems.length)} in the configuration:\n`)
       for (const problem of error.problems) terminal.stderr(`  ${problem}\n`)
@@ -54,23 +67,16 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   }
 }
 
-async function dispatch(argv: readonly string[], terminal: Terminal): Promise<void> {
+function dispatch(argv: readonly string[], terminal: Terminal): unknown {
   const [first = 'serve', ...rest] = argv
   const command = rest.includes('--version') ? version : COMMANDS[first]
-  if (command !== undefined) await command(rest, terminal)
-  else if (LATER.has(first)) throw new UsageError(`the command "${first}" is not there yet in this version`)
-  else throw new UsageError(`there is no command "${first}"`)
+  if (command === undefined) throw new UsageError(`there is no command "${first}"`)
+  return command(rest, terminal)
 }
 
-function withoutArguments(
-  name: string,
-  argv: string[],
-  terminal: Terminal,
-  command: (terminal: Terminal) => Promise<void> | void,
-) {
+function withoutArguments(name: string, argv: string[], terminal: Terminal, command: () => Promise<void>) {
   const { values } = parse(name, argv)
-  if (values.help === true) return help(argv, terminal)
-  return command(terminal)
+  return values.help === true ? help(argv, terminal) : command()
 }
 
 function parse(name: string, argv: string[]) {

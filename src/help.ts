@@ -7,6 +7,9 @@ const COMMANDS = `ollascope <command>: see what Ollama does
   collector      the collectors and their admin listener only: sees GPU, containers and host
   demo           a stand-in Ollama that answers with recorded traffic; --traffic URL sends a mixed load (demo --help)
   check-config   print what it would run with, secrets masked; every mistake at once
+  doctor         check a deployment end to end; exit 1 where something failed (doctor --help)
+  healthcheck    ask the admin listener whether it lives; --ready: whether a request would be served
+  bench          what a model here does: tokens/s, time to first token, GPU share (bench --help)
 
   --help, --version
 

@@ -34,7 +34,9 @@ describe('ollascope, as a process', () => {
   test.each([
     [['sevre'], 'there is no command "sevre"'],
     [['--bogus'], 'there is no command "--bogus"'],
-    [['doctor'], 'the command "doctor" is not there yet'],
+    [['doctor', '--only', 'luck'], 'there is no check "luck"'],
+    [['bench', '--requests', 'many'], '--requests must be'],
+    [['healthcheck', 'now'], "'now'"],
     [['serve', 'now'], '"serve" takes no arguments'],
     [['serve', '--port', '1'], '"serve" takes no arguments'],
     [['check-config', '--all'], '"check-config" takes no arguments'],
