@@ -1,5 +1,5 @@
 /** Who is told: `critical` pages, `warning` makes a ticket, `info` only shows, `none` is for machines. */
-export type Severity = 'critical' | 'warning' | 'info' | 'none'
+type Severity = 'critical' | 'warning' | 'info' | 'none'
 
 export interface Alert {
   readonly name: string
