@@ -4,7 +4,7 @@
 
 INSTALLED := node_modules/.package-lock.json
 NODE := node_modules/node/bin/node
-TEST_DEPS := prometheus prometheus-alertmanager python3-prometheus-client varnish nginx-light slowhttptest wrk docker.io busybox-static iproute2 jq
+TEST_DEPS := prometheus prometheus-alertmanager python3-prometheus-client varnish nginx-light slowhttptest wrk docker.io busybox-static iproute2 jq docker-compose haproxy shellcheck
 SOURCES := $(shell find src -name '*.ts')
 
 help: ## list these targets
@@ -54,12 +54,10 @@ bench: build ## measure CPU a request and a chunk beside other proxies (minutes)
 sbom: build ## write what a release is made of to dist/sbom.cdx.json (CycloneDX)
 	@$(NODE) scripts/sbom.ts > dist/sbom.cdx.json
 
-clean: ## remove what was installed and built
-	rm -rf node_modules dist coverage bench/node_modules
 
 # The stack in containers: STACK=dev (default), linux, prod, cpu, amd, or two such as STACK='prod oom';
 # PROFILES='lb logging' for more services. docs/deployment.md has both.
-.PHONY: up down logs restart secrets clean-stack setup-model warmup stress doctor
+.PHONY: up down logs restart secrets setup-model warmup stress doctor
 STACK ?= dev
 PROFILES ?=
 ENV_FILE ?= .env.$(if $(filter dev linux,$(STACK)),dev,prod)
@@ -84,6 +82,8 @@ secrets: $(ENV_FILE) ## make the secrets of the stack that are missing, random
 up: secrets ## start the stack in containers (STACK=dev, linux, prod, cpu, amd; PROFILES=...)
 	@for name in $(EXPORTERS); do cp -n prometheus/stack/$$name.yml.example prometheus/stack/$$name.yml; done
 	@$(IN_STACK) up -d --build
+	@# It lives in the pid namespace of Ollama's container, and not in that of a newer one.
+	@$(if $(filter oom,$(STACK)),$(IN_STACK) up -d --no-deps --force-recreate ollascope-collector)
 
 down: $(ENV_FILE) ## stop the stack; its data stay
 	@$(IN_STACK) down
@@ -94,10 +94,11 @@ logs: $(ENV_FILE) ## follow the stack's logs (SERVICE=ollascope for one)
 restart: $(ENV_FILE) ## start the stack's services again, with files that changed (SERVICE=ollascope for one)
 	@$(IN_STACK) restart $(SERVICE)
 
-clean-stack: $(ENV_FILE) ## remove the stack with its volumes (models, metrics, dashboards) and images; asks first
-	@printf 'This removes every container, volume (models, metrics) and image of the stack "%s". Go on? [y/N] ' '$(STACK)'; \
+clean: ## remove the stack with its volumes (models, metrics, dashboards) and images, and what was built; asks first
+	@printf 'This removes every container, volume (models, metrics) and image of the stack "%s", and what was built. Go on? [y/N] ' '$(STACK)'; \
 	  read -r answer; [ "$$answer" = y ] || { echo 'nothing was removed'; exit 1; }
-	@$(IN_STACK) down --volumes --rmi all --remove-orphans
+	@[ ! -e $(ENV_FILE) ] || ! command -v docker >/dev/null || $(IN_STACK) down --volumes --rmi all --remove-orphans
+	rm -rf node_modules dist coverage bench/node_modules
 
 setup-model: $(INSTALLED) ## pull models through the proxy (MODELS='a b', else OLLAMA_MODEL)
 	@scripts/setup-model $(MODELS)
