@@ -18,7 +18,7 @@ import { COLLECTOR_NAMES, type CollectorName } from './config/collector-names.ts
 import { createGpuWatch, type GpuExpectation } from './gpu-expectation.ts'
 import type { Logger } from './logger.ts'
 import { COLLECTED } from './metrics/catalogue.ts'
-import { GPUS, RESIDENCY } from './metrics/collected.ts'
+import { COLLECTORS, CONTAINERS, GPUS, RESIDENCY } from './metrics/collected.ts'
 import type { MetricDefinition } from './metrics/definition.ts'
 import type { Sample } from './metrics/families.ts'
 import type { MetricRegistry } from './metrics/registry.ts'
@@ -61,6 +61,14 @@ export interface Collection {
   readonly publish: (registry: MetricRegistry) => void
 }
 
+/** What follows from what several collectors found, or from how they fare. */
+const OF_NO_COLLECTOR: ReadonlySet<MetricDefinition> = new Set<MetricDefinition>([
+  GPUS.expected,
+  CONTAINERS.oomEvents,
+  CONTAINERS.oomKillInfo,
+  ...Object.values(COLLECTORS),
+])
+
 /** A run that takes longer has failed. */
 const TIMEOUT_MS = 10_000
 
@@ -75,6 +83,7 @@ export function createCollection(options: CollectionOptions): Collection {
   let containers: readonly Container[] = []
   let lastEvent = before.lastEvent
   let ollamaAnswers = false
+  let saveFailed = false
 
   const reports = new KillReports(wallClock, options.loading, (report) =>
     logger.warn(report, 'out of memory: what became of the models around it'),
@@ -160,8 +169,6 @@ export function createCollection(options: CollectionOptions): Collection {
       saveFailed = true
     }
   }
-  let saveFailed = false
-
   function tell({ name, status, problem }: CollectorState): void {
     const line = { collector: name, reason: problem?.reason }
     if (status === 'ok') logger.info(line, `the ${name} collector works`)
@@ -215,7 +222,7 @@ export function createCollection(options: CollectionOptions): Collection {
       const isOff = (metric: MetricDefinition) =>
         !wanted.has('ollama') && Object.values<MetricDefinition>(RESIDENCY).includes(metric)
       for (const metric of COLLECTED.filter((one) => !isOff(one))) {
-        const own = (): Sample[] => more().filter((one) => one.metric === metric)
+        const own = (): Sample[] => (OF_NO_COLLECTOR.has(metric) ? more().filter((one) => one.metric === metric) : [])
         reading(metric, () => [...scheduler.samples(metric), ...own()])
       }
     },
