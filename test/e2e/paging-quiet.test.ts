@@ -1,8 +1,10 @@
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { startApp } from '../helpers/app.ts'
 import { LOAD, playRecorded } from '../helpers/load.ts'
 import { describeWith } from '../helpers/needs.ts'
 import { createNvidiaSmi } from '../helpers/nvidia-smi.ts'
+import { ROOT } from '../helpers/process.ts'
 import { startStandIn } from '../helpers/stand-in.ts'
 import { waitFor } from '../helpers/wait.ts'
 import { startAlerting } from '../monitoring/alerting.ts'
@@ -19,6 +21,8 @@ describeWith(['prometheus', 'prometheus-alertmanager'], 'the pager', () => {
     const app = await startApp(standIn.port, {
       OLLASCOPE_COLLECTORS: 'ollama,nvidia,host',
       OLLASCOPE_NVIDIA_SMI: createNvidiaSmi().program,
+      // Elsewhere on this machine other tests may run out of memory.
+      OLLASCOPE_PROC_ROOT: join(ROOT, 'test/captures/proc'),
       OLLASCOPE_COLLECT_INTERVAL: TIMES === 1 ? '10s' : '1s',
       // The models of the stand-in are on the CPU, and meant to be.
       OLLASCOPE_GPU_EXPECTED: 'false',

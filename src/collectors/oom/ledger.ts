@@ -152,9 +152,9 @@ export class OomLedger {
   measurements(): Measurement[] {
     for (const { container, isReady } of this.#lives.values()) if (isReady) this.#totalOf(container)
     for (const [key, { seenMs }] of this.#totals) if (this.#now() - seenMs > KEPT_MS) this.#totals.delete(key)
-    return [...this.#totals.values()].flatMap(({ name, image, kills }) =>
-      measure(CONTAINERS.oomEvents, kills, { name, image }),
-    )
+    // In an order of their own, not in that in which they were found.
+    const totals = [...this.#totals].toSorted(([a], [b]) => (a < b ? -1 : 1))
+    return totals.flatMap(([, { name, image, kills }]) => measure(CONTAINERS.oomEvents, kills, { name, image }))
   }
 
   saved(): SavedKills {
