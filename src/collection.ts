@@ -129,7 +129,8 @@ export function createCollection(options: CollectionOptions): Collection {
         lastEvent = event.timeNano
         oom.onEvent(event)
       },
-      onNote: (note) => logger.info({ collector: 'docker' }, note),
+      // That no container is there may well be so; whatever else is noted, something is not seen.
+      onNote: (note, topic) => logger[topic === 'found' ? 'info' : 'warn']({ collector: 'docker' }, note),
     }),
     createCgroup({
       reader,

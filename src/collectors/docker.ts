@@ -37,7 +37,7 @@ export interface DockerOptions {
   /** In order, each once. */
   readonly onEvent: (event: ContainerEvent) => void
   /** What a person should know and is no failure: no container matches, events cannot be followed. Once each. */
-  readonly onNote: (message: string) => void
+  readonly onNote: (message: string, topic: string) => void
   /** How long one question about one container may take; left out, 3 seconds. */
   readonly requestTimeoutMs?: number
   /** Waits before the event stream is opened again; left out, without keeping the process alive. */

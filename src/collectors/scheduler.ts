@@ -6,7 +6,7 @@ import { Absent, CollectError, type Collector, type Measurement } from './collec
 /** How a collector fares. */
 export interface CollectorState {
   readonly name: CollectorName
-  /** `off`: not wanted; `absent`: what it reads is not there; `starting`: its first run is not over. */
+  /** `off`: not wanted; `absent`: what it reads was never there; `starting`: its first run is not over. */
   readonly status: 'off' | 'absent' | 'starting' | 'ok' | 'failing'
   /** What is wrong, for a person; `undefined` where nothing is. */
   readonly problem: { readonly reason: string; readonly message: string } | undefined
@@ -88,9 +88,7 @@ function createRunner(collector: Collector, options: SchedulerOptions) {
       Promise.race([collected, overdue()]).then((it) => settle(it, startedMs)),
       collected,
     ])
-    // What was there once may only be restarting.
-    const isNowhere = result === 'absent' && state.lastSuccessSeconds === undefined
-    schedule(isNowhere ? ABSENT_MS : (collector.nextDelayMs?.() ?? intervalMs))
+    schedule(result === 'absent' ? ABSENT_MS : (collector.nextDelayMs?.() ?? intervalMs))
   }
 
   async function collect(): Promise<readonly Measurement[] | Error> {
@@ -118,8 +116,9 @@ function createRunner(collector: Collector, options: SchedulerOptions) {
       state = { ...state, status: 'ok', problem: undefined, durationSeconds, lastSuccessSeconds: wallClock() / 1000 }
     } else {
       snapshot = NOTHING
-      const isAbsent = result instanceof Absent
-      const reason = isAbsent ? 'absent' : result instanceof CollectError ? result.reason : 'other'
+      // What was there once and is gone is a failure: whoever relies on it is to be told.
+      const isAbsent = result instanceof Absent && state.lastSuccessSeconds === undefined
+      const reason = result instanceof Absent ? 'absent' : result instanceof CollectError ? result.reason : 'other'
       if (!isAbsent) errors.set(reason, (errors.get(reason) ?? 0) + 1)
       const problem = { reason, message: result.message }
       state = { ...state, status: isAbsent ? 'absent' : 'failing', problem, durationSeconds }

@@ -163,14 +163,15 @@ describe('a run', () => {
     scheduler.stop()
   })
 
-  it('that finds no more what was there looks for it after an interval', async () => {
+  it('that finds no more what was there has failed, and looks for it after an interval', async () => {
     const { collector, runs, last } = createAsked('docker')
     const { scheduler, state, values } = schedule(collector)
     scheduler.start()
     await last().give(1)
     await vi.advanceTimersByTimeAsync(INTERVAL)
     await last().fail(new Absent('no socket'))
-    expect([state('docker')?.status, values()]).toEqual(['absent', []])
+    expect(state('docker')).toMatchObject({ status: 'failing', problem: { reason: 'absent', message: 'no socket' } })
+    expect([state('docker')?.errors.get('absent'), values()]).toEqual([1, []])
     await vi.advanceTimersByTimeAsync(INTERVAL)
     expect(runs).toHaveLength(3)
     scheduler.stop()
