@@ -84,7 +84,7 @@ describeWith(['docker-compose'], 'the compose files', () => {
     }
     const ports = Object.values(stackOf('prod').services).flatMap(({ ports = [] }) => ports)
     const numbers = ports.map((port) => (typeof port === 'string' ? Number(port.split(':').at(-2)) : port.published))
-    expect(numbers.sort((a, b) => a - b)).toEqual([80, 443, 3000, 8080, 9090, 9093, 9100, 9435, 11435])
+    expect(numbers.sort((a, b) => a - b)).toEqual([80, 443, 3000, 8080, 9090, 9093, 9100, 9435, 9436, 11435])
   })
 
   test('put everything of the Linux stack on loopback', () => {
@@ -180,12 +180,12 @@ describeWith(['docker-compose'], 'the compose files', () => {
   }, 60_000)
 
   test('give the GPU to Ollama and the collector, in prod only', () => {
-    const nvidia = {
-      resources: { reservations: { devices: [{ driver: 'nvidia', count: 'all', capabilities: ['gpu'] }] } },
-    }
+    const devices = [{ driver: 'nvidia', count: 'all', capabilities: ['gpu'] }]
     for (const { where, name, service } of all()) {
       const has = where.startsWith('prod') && ['ollama', 'ollascope-collector'].includes(name)
-      expect(service.deploy, where).toEqual(has ? nvidia : undefined)
+      // Compose v2 refuses reservations beside a mem_reservation of another size.
+      const memory = service.mem_reservation === undefined ? {} : { memory: service.mem_reservation }
+      expect(service.deploy, where).toEqual(has ? { resources: { reservations: { devices, ...memory } } } : undefined)
       const env = service.environment ?? {}
       expect(env.NVIDIA_VISIBLE_DEVICES, where).toBe(has ? 'all' : undefined)
       expect(env.NVIDIA_DRIVER_CAPABILITIES, where).toBe(has ? 'compute,utility' : undefined)

@@ -17,6 +17,7 @@ export interface Service {
   readonly pid?: string
   readonly restart?: string
   readonly mem_limit?: string
+  readonly mem_reservation?: string
   readonly network_mode?: string
   readonly networks?: Readonly<Record<string, unknown>>
   /** Without an address it is an object. */
