@@ -18,7 +18,9 @@ export interface AskOptions {
   /** A Unix socket; the host of the URL is a name only. */
   readonly socketPath?: string | undefined
   /** Takes no more than this, and calls that the whole; left out, more is an error. */
-  readonly takeBytes?: number
+  readonly takeBytes?: number | undefined
+  /** POSTs this as JSON in the place of a GET. */
+  readonly post?: unknown
 }
 
 /** Nobody answered, or not in time. The message says who did not, and how. */
@@ -34,14 +36,18 @@ export class NoReply extends Error {
 
 const MAX_BYTES = 16 * 1024 * 1024
 
-/** GETs an answer of any status. Rejects with a NoReply. Certificates are not judged: who answers is not the question. */
-export async function ask(url: string, { signal, headers = {}, socketPath, takeBytes }: AskOptions): Promise<Reply> {
+/** Gets an answer of any status. Rejects with a NoReply. Certificates are not judged: who answers is not the question. */
+export async function ask(url: string, { signal, headers, socketPath, takeBytes, post }: AskOptions): Promise<Reply> {
   const target = new URL(url)
   const send = target.protocol === 'https:' ? requestHttps : requestHttp
+  const sent =
+    post === undefined
+      ? { method: 'GET', headers: { ...headers } }
+      : { method: 'POST', headers: { ...headers, 'content-type': 'application/json' } }
   try {
     signal.throwIfAborted()
     return await new Promise<Reply>((resolve, reject) => {
-      const options = { headers, signal, agent: false, rejectUnauthorized: false, ...(socketPath && { socketPath }) }
+      const options = { ...sent, signal, agent: false, rejectUnauthorized: false, ...(socketPath && { socketPath }) }
       const outgoing = send(target, options, (answer) => {
         const parts: Buffer[] = []
         let length = 0
@@ -64,7 +70,7 @@ export async function ask(url: string, { signal, headers = {}, socketPath, takeB
         answer.on('error', reject)
       })
       outgoing.on('error', reject)
-      outgoing.end()
+      outgoing.end(post === undefined ? undefined : JSON.stringify(post))
     })
   } catch (error) {
     throw explain(error, socketPath ?? target.origin)

@@ -1,7 +1,9 @@
 import type { Check } from './check.ts'
+import { appNetwork } from './checks/app-network.ts'
 import { clock } from './checks/clock.ts'
 import { containers, docker, dockerGpu } from './checks/docker.ts'
 import { gpuExpected, gpuProcess, metal, nvidia, rocm } from './checks/gpu.ts'
+import { gpuInContainer } from './checks/gpu-in-container.ts'
 import { inventory } from './checks/inventory.ts'
 import { ollamaLog } from './checks/log.ts'
 import { disk, dockerMemory, ram, vram } from './checks/memory.ts'
@@ -35,7 +37,9 @@ export const CHECKS: readonly Check[] = [
   disk,
   docker,
   containers,
+  appNetwork,
   dockerGpu,
+  gpuInContainer,
   dockerMemory,
   prometheusRules,
   prometheusTargets,

@@ -1,5 +1,5 @@
 import { parseAddress, pickSocket } from '../collectors/docker/address.ts'
-import { fieldsOf, textOf, type Fields } from '../collectors/docker/fields.ts'
+import { fieldsOf, listOf, textOf, type Fields } from '../collectors/docker/fields.ts'
 import { chooseContainers, parseList, type Listed } from '../collectors/docker/find.ts'
 import type { Collect } from '../config/collect.ts'
 import { ask, type Reply } from './ask.ts'
@@ -20,9 +20,10 @@ export interface DockerAnswers {
   /** A socket, or a host with its port. */
   readonly where: string
   readonly get: (path: string, takeBytes?: number) => Promise<Reply>
+  readonly post: (path: string, body: unknown, takeBytes?: number) => Promise<Reply>
   /** Ollama's, by the rules of the collector. */
   readonly ollama: readonly SeenContainer[]
-  /** The others of the same compose project, and whatever is called Ollascope. */
+  /** The others of the same compose project, and whatever is called Ollascope, or has its image. */
   readonly others: readonly SeenContainer[]
   /** What `docker info` says; `undefined` where a socket proxy forbids it. */
   readonly info: Fields | undefined
@@ -33,6 +34,7 @@ export interface DockerAnswers {
 }
 
 const PROJECT = 'com.docker.compose.project'
+const IMAGE_TITLE = 'org.opencontainers.image.title'
 
 /** Rejects with Absent where there is no socket, with a NoReply or another Error where it cannot be asked. */
 export async function askDocker(collect: Collect, deadline: () => AbortSignal): Promise<DockerAnswers> {
@@ -40,13 +42,16 @@ export async function askDocker(collect: Collect, deadline: () => AbortSignal): 
   const socketPath = 'sockets' in address ? await pickSocket(address.sockets) : undefined
   const origin = 'sockets' in address ? 'http://docker' : `http://${bracketed(address.host)}:${address.port}`
   const get: DockerAnswers['get'] = (path, takeBytes) =>
-    ask(origin + path, { signal: deadline(), socketPath, ...(takeBytes !== undefined && { takeBytes }) })
+    ask(origin + path, { signal: deadline(), socketPath, takeBytes })
+  const post: DockerAnswers['post'] = (path, body, takeBytes) =>
+    ask(origin + path, { signal: deadline(), socketPath, takeBytes, post: body })
   const list = await get('/containers/json?all=1')
   if (list.status !== 200) throw new Error(`${socketPath ?? origin} answers ${list.status} to the list of containers`)
   const listed = parseList(list.json())
   if (listed === undefined) throw new Error(`${socketPath ?? origin} is no Docker`)
   const ollamas = chooseContainers(listed, collect.containers)
-  const isOwn = (one: Listed) => ollamas.includes(one) || one.name.includes('ollascope')
+  const isOwn = (one: Listed) =>
+    ollamas.includes(one) || one.name.includes('ollascope') || one.labels[IMAGE_TITLE] === 'ollascope'
   const projects = new Set(listed.filter(isOwn).flatMap(({ labels }) => textOf(labels[PROJECT]) ?? []))
   const others = listed.filter(
     (one) => !ollamas.includes(one) && (isOwn(one) || projects.has(textOf(one.labels[PROJECT]) ?? '')),
@@ -60,7 +65,7 @@ export async function askDocker(collect: Collect, deadline: () => AbortSignal): 
     fieldsAt(get, '/version'),
   ])
   const where = socketPath ?? origin
-  return { where, get, ollama, others: rest, info, askedAtMs: Date.now(), version: textOf(version?.Version) }
+  return { where, get, post, ollama, others: rest, info, askedAtMs: Date.now(), version: textOf(version?.Version) }
 }
 
 async function inspect(get: DockerAnswers['get'], listed: Listed): Promise<SeenContainer | undefined> {
@@ -85,14 +90,8 @@ function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
-/** A log as the daemon sends it: where there is no terminal, each piece has eight bytes before it, with its length. */
-export function logText(bytes: Buffer): string {
-  const pieces: Buffer[] = []
-  let at = 0
-  while (at + 8 <= bytes.length && (bytes[at] ?? 9) <= 2 && bytes.readUIntBE(at + 1, 3) === 0) {
-    const end = at + 8 + bytes.readUInt32BE(at + 4)
-    pieces.push(bytes.subarray(at + 8, end))
-    at = end
-  }
-  return Buffer.concat([...pieces, bytes.subarray(at)]).toString()
+/** A variable of the environment that a container was made with, those of its image included. */
+export function variableOf({ inspected }: SeenContainer, name: string): string | undefined {
+  const lines = listOf(fieldsOf(inspected.Config).Env).flatMap((line) => textOf(line) ?? [])
+  return textOf(lines.findLast((line) => line.startsWith(`${name}=`))?.slice(name.length + 1))
 }

@@ -91,7 +91,7 @@ function hasGpu(inspected: SeenContainer['inspected']): boolean {
 }
 
 /** Without a daemon that answers, only the check of the daemon says so. */
-async function withDocker(
+export async function withDocker(
   { docker: look }: Context,
   judge: (answers: DockerAnswers) => Result | Promise<Result>,
 ): Promise<Result> {

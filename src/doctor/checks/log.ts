@@ -3,7 +3,7 @@ import { Absent } from '../../collectors/collector.ts'
 import { fieldsOf, textOf } from '../../collectors/docker/fields.ts'
 import { fail, messageOf, ok, skip, warn, type Check, type Result } from '../check.ts'
 import type { Context } from '../context.ts'
-import { logText } from '../docker.ts'
+import { logText } from '../streams.ts'
 import { expectsGpu, type Expectation } from '../gpus.ts'
 import { readOllamaLog, type LogFacts } from '../ollama-log.ts'
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { judgeClock } from '../../../src/doctor/checks/clock.ts'
 import { judgeDisk, judgeRoom } from '../../../src/doctor/checks/memory.ts'
 import { judgeFirstAnswer } from '../../../src/doctor/checks/models.ts'
-import { logText } from '../../../src/doctor/docker.ts'
+import { logText, splitStreams } from '../../../src/doctor/streams.ts'
 import { listeningInodes } from '../../../src/doctor/listeners.ts'
 import { gigabytes, memoryWanted, parseModels } from '../../../src/doctor/models.ts'
 import { readOllamaLog } from '../../../src/doctor/ollama-log.ts'
@@ -102,6 +102,14 @@ describe('logText', () => {
     expect(logText(Buffer.from('plain\n'))).toBe('plain\n')
     expect(logText(Buffer.from('\x01\0\0\0\0\0\0\x09ab'))).toBe('ab')
     expect(logText(Buffer.alloc(0))).toBe('')
+  })
+})
+
+describe('splitStreams', () => {
+  test('each for itself, in the order of its pieces', () => {
+    const bytes = Buffer.from('\x01\0\0\0\0\0\0\x01a\x02\0\0\0\0\0\0\x02no\x01\0\0\0\0\0\0\x01b')
+    expect(splitStreams(bytes)).toEqual({ stdout: 'ab', stderr: 'no' })
+    expect(splitStreams(Buffer.alloc(0))).toEqual({ stdout: '', stderr: '' })
   })
 })
 
