@@ -4,7 +4,7 @@
 
 INSTALLED := node_modules/.package-lock.json
 NODE := node_modules/node/bin/node
-TEST_DEPS := prometheus prometheus-alertmanager python3-prometheus-client varnish nginx-light slowhttptest wrk docker.io busybox-static iproute2 jq docker-compose haproxy shellcheck
+TEST_DEPS := prometheus prometheus-alertmanager python3-prometheus-client varnish nginx-light slowhttptest wrk docker.io busybox-static iproute2 jq docker-compose haproxy shellcheck debootstrap iptables openssl
 SOURCES := $(shell find src -name '*.ts')
 
 help: ## list these targets
@@ -14,8 +14,12 @@ $(INSTALLED): package.json package-lock.json
 	@command -v npm >/dev/null || { echo "ollascope: npm is missing; install Node and npm first" >&2; exit 1; }
 	@npm ci --loglevel=error
 	@test -x $(NODE) || { echo "ollascope: npm did not install the project's own Node; allow its install script (npm config: ignore-scripts=false) and try again" >&2; exit 1; }
+	@# npm leaves out what the Node under it is too old for, though nothing here runs on that: once more, under its own.
+	@# Debian's npm finds its parts by NODE_PATH under a Node that is not Debian's.
 	@own=$$($(NODE) --version); machine=$$(node --version 2>/dev/null || echo none); \
-	  [ "$$own" = "$$machine" ] || echo "ollascope: runs on its own Node $$own, not on this machine's ($$machine)"
+	  [ "$$own" = "$$machine" ] || { echo "ollascope: runs on its own Node $$own, not on this machine's ($$machine)"; \
+	  PATH="$(CURDIR)/$(dir $(NODE)):$$PATH" NODE_PATH=/usr/share/nodejs NODE_NO_WARNINGS=1 \
+	  npm install --no-save --loglevel=error >/dev/null; }
 	@touch $@
 
 dist/main.js: $(INSTALLED) tsconfig.json tsconfig.build.json $(SOURCES)
@@ -64,6 +68,9 @@ ENV_FILE ?= .env.$(if $(filter dev linux,$(STACK)),dev,prod)
 SECRETS_DIR ?= $(or $(shell sed -n 's/^SECRETS_DIR=//p' $(ENV_FILE) 2>/dev/null),deploy/secrets)
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 COMPOSE_FILES = $(if $(filter linux,$(STACK)),,-f docker-compose.yml) $(STACK:%=-f docker-compose.%.yml)
+# The Dockerfile needs BuildKit, which Docker 20.10 and docker-compose 1.29 have but do not use by themselves.
+export DOCKER_BUILDKIT ?= 1
+export COMPOSE_DOCKER_CLI_BUILD ?= 1
 IN_STACK = $(WATCH) $(COMPOSE) --env-file $(ENV_FILE) $(COMPOSE_FILES) $(PROFILES:%=--profile %)
 # What another exporter tells already is not told twice.
 TWICE = $(if $(filter cadvisor,$(PROFILES)),docker cgroup) $(if $(filter node-exporter,$(PROFILES)),host)
@@ -109,5 +116,11 @@ warmup: $(INSTALLED) ## load models before the traffic, and see that they are on
 stress: $(INSTALLED) ## measure the proxy under load (MODELS='a b' ARGS='--requests 50 --concurrency 5')
 	@scripts/stress-test $(ARGS) $(MODELS)
 
-doctor: build ## check a deployment end to end
-	@scripts/ollascope doctor $(ARGS)
+# Where a stack was started here, doctor gets what its containers have: the token, the model, whether a GPU is expected.
+TOKEN_FILE = $(wildcard $(SECRETS_DIR)/ollascope-admin-token)
+GPU_EXPECTED = $(if $(filter cpu,$(STACK)),false,$(if $(filter prod amd,$(STACK)),true,auto))
+STACK_ENV = $(if $(OLLASCOPE_ADMIN_TOKEN),,OLLASCOPE_ADMIN_TOKEN_FILE=$(TOKEN_FILE)) OLLASCOPE_GPU_EXPECTED=$${OLLASCOPE_GPU_EXPECTED:-$(GPU_EXPECTED)} \
+  OLLAMA_MODEL=$${OLLAMA_MODEL:-$(shell sed -n 's/^OLLAMA_MODEL=//p' $(ENV_FILE) 2>/dev/null)}
+
+doctor: build ## check a deployment end to end, that of STACK where it was started here
+	@$(if $(TOKEN_FILE),$(STACK_ENV)) scripts/ollascope doctor $(if $(filter linux,$(STACK)),--collector http://127.0.0.2:9435) $(ARGS)

@@ -1,7 +1,8 @@
 const FILE_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
+  // Compose files that mount a secret, started without it.
+  EISDIR: 'it is a directory; Docker makes one in the place of a mounted file that is missing',
 }
 
 /** Why something documented is refused. */

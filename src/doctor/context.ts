@@ -2,6 +2,7 @@ import type { Generation } from '../bench/generate.ts'
 import { generate } from '../bench/generate.ts'
 import type { GpuSnapshot } from '../collectors/gpu.ts'
 import type { Config, Env } from '../config.ts'
+import { settings } from '../config/settings.ts'
 import { formatAddress } from '../listen.ts'
 import { fullModelName } from '../ollama/model-name.ts'
 import { parsePs, type LoadedModel } from '../ollama/inventory.ts'
@@ -10,6 +11,7 @@ import { ask, type Reply } from './ask.ts'
 import { askDocker, type DockerAnswers } from './docker.ts'
 import { readAmd, readNvidia } from './read-gpus.ts'
 import { parseStatus, type Status } from './status.ts'
+import { findUpstream, type Upstream } from './upstream.ts'
 import { parseModels, type StoredModel } from './models.ts'
 
 /** Where something is looked for, and whether somebody said that it is there. */
@@ -21,6 +23,8 @@ export interface Place {
 export interface DoctorOptions {
   readonly config: Config
   readonly env: Env
+  /** The admin listener of the collector, where that is another process than the proxy. */
+  readonly collector: Place
   readonly prometheus: Place
   readonly alertmanager: Place
   /** A file with Ollama's log; `undefined`: that of its container. */
@@ -41,9 +45,14 @@ export interface Context extends DoctorOptions {
   readonly deadline: () => AbortSignal
   /** A route of the admin listener, with its token. */
   readonly askAdmin: (path: string) => Promise<Reply>
+  /** The same of the collector. */
+  readonly askCollector: (path: string) => Promise<Reply>
+  readonly upstream: () => Promise<Upstream>
   readonly askUpstream: (path: string) => Promise<Reply>
   /** What `/status` says. */
   readonly status: () => Promise<Status>
+  /** What `/status` says of the process that collects: the same, or another. */
+  readonly collection: () => Promise<Status>
   readonly stored: () => Promise<readonly StoredModel[]>
   /** The models in memory, after OLLAMA_MODEL has answered. */
   readonly loaded: () => Promise<readonly LoadedModel[]>
@@ -70,19 +79,23 @@ export function createContext(options: DoctorOptions): Context {
   const deadline = () => within(timeoutMs)
   const adminUrl = `http://${formatAddress(reachable(config.adminListen))}`
   const token = config.adminToken
-  const askAdmin = (path: string) =>
-    ask(adminUrl + path, {
-      signal: deadline(),
-      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-    })
-  const askUpstream = (path: string) => ask(config.upstream.url + path, { signal: deadline() })
+  const proxyUrl = `${config.tls === undefined ? 'http' : 'https'}://${formatAddress(reachable(config.listen))}`
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const askAdmin = (path: string) => ask(adminUrl + path, { signal: deadline(), headers })
+  const askCollector = (path: string) => ask(options.collector.url + path, { signal: deadline(), headers })
+  const status = once(async () => parseStatus(jsonOf('/status', await askAdmin('/status'))))
+  const docker = once(() => askDocker(config.collect, deadline))
+  const { url } = config.upstream
+  const isDefault = url === settings.upstream.default
+  const upstream = once(() => findUpstream({ url, isDefault, proxyUrl, docker, deadline }))
+  const askUpstream = async (path: string) => ask((await upstream()).url + path, { signal: deadline() })
   const askLoaded = async () => {
     const models = parsePs(jsonOf('/api/ps', await askUpstream('/api/ps')))
     if (models === undefined) throw new Error("the answer to /api/ps is not Ollama's")
     return models
   }
   const generateBy = async (model: string): Promise<Answered> => {
-    const { url } = config.upstream
+    const { url } = await upstream()
     const signal = within(answerTimeoutMs)
     const generation = await generate({ url, model, prompt: PROMPT, maxTokens: TOKENS, signal })
     return { model: fullModelName(model), generation }
@@ -101,12 +114,18 @@ export function createContext(options: DoctorOptions): Context {
   })
   return {
     ...options,
-    proxyUrl: `${config.tls === undefined ? 'http' : 'https'}://${formatAddress(reachable(config.listen))}`,
+    proxyUrl,
     adminUrl,
     deadline,
     askAdmin,
+    askCollector,
+    upstream,
     askUpstream,
-    status: once(async () => parseStatus(jsonOf('/status', await askAdmin('/status')))),
+    status,
+    collection: once(async () => {
+      const own = await status()
+      return own.role === 'proxy' ? parseStatus(jsonOf('/status', await askCollector('/status'))) : own
+    }),
     stored: once(async () => parseModels(jsonOf('/api/tags', await askUpstream('/api/tags')))),
     loaded: once(async () => {
       if (config.ollamaModel !== undefined) await answer().catch(() => undefined)
@@ -115,7 +134,7 @@ export function createContext(options: DoctorOptions): Context {
     answer,
     nvidia: once(() => readNvidia(config.collect.nvidiaSmi, env, timeoutMs, deadline())),
     amd: once(() => readAmd(config.collect.sysRoot, deadline())),
-    docker: once(() => askDocker(config.collect, deadline)),
+    docker,
   }
 }
 

@@ -19,7 +19,7 @@ export async function expectsGpu(context: Context): Promise<Expectation> {
   const gpu = (await localGpus(context)).find(({ isExpected }) => isExpected)
   if (gpu !== undefined) return { expected: true, because: `${gpu.name} is here` }
   if (isMetal(context)) return { expected: true, because: 'a Mac has Metal' }
-  const status = await context.status().catch(() => undefined)
+  const status = await context.collection().catch(() => undefined)
   if (status?.gpuExpected === true) return { expected: true, because: `a GPU was ${status.because}` }
   return { expected: false, because: 'no GPU is seen, and none is expected' }
 }

@@ -10,6 +10,7 @@ export interface DoctorArguments {
   readonly checks: readonly Check[]
   readonly timeoutMs: number
   readonly answerTimeoutMs: number
+  readonly collector: Place
   readonly prometheus: Place
   readonly alertmanager: Place
   readonly ollamaLog: string | undefined
@@ -27,6 +28,8 @@ Exit 0: healthy; 1: something failed.
   --timeout TIME         for each question (default 10s)
   --answer-timeout TIME  for the answer of a model, its load included (default 2m)
   --ollama-log FILE      Ollama's log (default: that of its container)
+  --collector URL        the collector's admin listener, where it is a process of its own (default
+                         http://127.0.0.1:9436, where somebody listens there)
   --prometheus URL       (default http://127.0.0.1:9090, where somebody listens there)
   --alertmanager URL     (default http://127.0.0.1:9093, likewise)
   --help                 prints this
@@ -44,6 +47,7 @@ export function parseDoctorArguments(argv: readonly string[], checks: readonly C
     checks: values.only === undefined ? checks : chosen(values.only, checks),
     timeoutMs: time('timeout', values.timeout),
     answerTimeoutMs: time('answer-timeout', values['answer-timeout']),
+    collector: place('collector', values.collector, 'http://127.0.0.1:9436'),
     prometheus: place('prometheus', values.prometheus, 'http://127.0.0.1:9090'),
     alertmanager: place('alertmanager', values.alertmanager, 'http://127.0.0.1:9093'),
     ollamaLog: values['ollama-log'],
@@ -60,6 +64,7 @@ function parse(argv: readonly string[]) {
         timeout: { type: 'string', default: '10s' },
         'answer-timeout': { type: 'string', default: '2m' },
         'ollama-log': { type: 'string' },
+        collector: { type: 'string' },
         prometheus: { type: 'string' },
         alertmanager: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },

@@ -65,6 +65,7 @@ export function contextOf(env: Readonly<Record<string, string>> = {}, options: P
   return createContext({
     config: loadConfig(all, (path) => readFileSync(path, 'utf8')),
     env: { PATH: process.env.PATH, ...all },
+    collector: { url: NOWHERE, given: false },
     prometheus: { url: NOWHERE, given: false },
     alertmanager: { url: NOWHERE, given: false },
     ollamaLog: undefined,

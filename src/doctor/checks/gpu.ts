@@ -14,7 +14,7 @@ export const gpuExpected: Check = {
     const { config, env } = context
     if (config.gpuExpected !== 'auto') return ok(`OLLASCOPE_GPU_EXPECTED=${config.gpuExpected}`)
     const gpus = (await localGpus(context)).filter(({ isExpected }) => isExpected)
-    const seen = gpus[0]?.name ?? (await context.status().catch(() => undefined))?.gpus[0]?.name
+    const seen = gpus[0]?.name ?? (await context.collection().catch(() => undefined))?.gpus[0]?.name
     const why =
       seen !== undefined ? `${seen} is there` : env.NODE_ENV === 'production' ? 'this is production' : undefined
     if (why === undefined) return skip('no GPU is seen, and this is not production (NODE_ENV)')
@@ -39,7 +39,7 @@ export const nvidia: Check = {
     } catch (error) {
       if (!(error instanceof Absent))
         return fail(messageOf(error), `${config.collect.nvidiaSmi}; sudo dmesg | grep -iE "nvrm|xid"`)
-      const elsewhere = (await context.status().catch(() => undefined))?.gpus ?? []
+      const elsewhere = (await context.collection().catch(() => undefined))?.gpus ?? []
       if (elsewhere.length > 0)
         return ok(`not here; the collector sees ${elsewhere.map(({ name }) => name).join(', ')}`)
       const isHere = isLoopback(config.upstream.host) && !isMetal(context)

@@ -29,7 +29,7 @@ export const vram: Check = {
     const local = (await localGpus(context)).map(
       ({ numbers }) => [numbers.memoryUsedBytes, numbers.memoryTotalBytes] as const,
     )
-    const seen = (await context.status().catch(() => undefined))?.gpus.map(
+    const seen = (await context.collection().catch(() => undefined))?.gpus.map(
       ({ usedBytes, totalBytes }) => [usedBytes, totalBytes] as const,
     )
     const gpus = local.length > 0 ? local : (seen ?? [])

@@ -112,7 +112,7 @@ async function platformOf(context: Context): Promise<Platform> {
   if (isMetal(context)) return 'metal'
   const vendors = [
     ...(await localGpus(context)).map(({ vendor }) => vendor),
-    ...((await context.status().catch(() => undefined))?.gpus ?? []).map(({ vendor }) => vendor),
+    ...((await context.collection().catch(() => undefined))?.gpus ?? []).map(({ vendor }) => vendor),
   ]
   return vendors.includes('nvidia') ? 'nvidia' : vendors.includes('amd') ? 'amd' : 'gpu'
 }

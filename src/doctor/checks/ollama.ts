@@ -1,5 +1,5 @@
 import { fullModelName } from '../../ollama/model-name.ts'
-import { ask, type Reply } from '../ask.ts'
+import { ask, NoReply, type Reply } from '../ask.ts'
 import { fail, messageOf, ok, skip, warn, type Check } from '../check.ts'
 import { parseModels } from '../models.ts'
 
@@ -7,11 +7,19 @@ import { parseModels } from '../models.ts'
 export const upstream: Check = {
   id: 'upstream',
   title: 'Ollama answers',
-  async run({ config, askUpstream }) {
-    const { url } = config.upstream
+  async run({ config, upstream: find, askUpstream }) {
+    const { url, container, stopped } = await find()
+    if (stopped !== undefined)
+      return fail(
+        `container ${stopped.name} is ${stopped.state}`,
+        `docker logs --tail 50 ${stopped.name}; docker start ${stopped.name}`,
+      )
     const start = `ollama serve    (or docker start ollama; elsewhere: set OLLASCOPE_UPSTREAM)`
     const reply = await askUpstream('/api/tags').catch((error: unknown) => messageOf(error))
     if (typeof reply === 'string') return fail(reply, start)
+    if (container !== undefined && [401, 403].includes(reply.status)) {
+      return skip(`${container} publishes no port, and the proxy lets nobody in who has no token (${reply.status})`)
+    }
     if (reply.status !== 200) return fail(`${url}/api/tags is answered ${reply.status}`, `curl -i ${url}/api/tags`)
     let names: string[]
     try {
@@ -27,7 +35,8 @@ export const upstream: Check = {
       )
     }
     if (names.length === 0) return warn(`${url} answers, and has no model`, 'ollama pull llama3.2:1b')
-    return ok(`${url} has ${listed(names)}`)
+    const by = container === undefined ? '' : ` (the proxy: container ${container} publishes no port)`
+    return ok(`${url}${by} has ${listed(names)}`)
   },
 }
 
@@ -43,7 +52,7 @@ const OWN = new Set(['x-request-id', 'connection', 'keep-alive', 'transfer-encod
 export const proxy: Check = {
   id: 'proxy',
   title: 'Proxy adds nothing',
-  async run({ config, proxyUrl, askUpstream, deadline, status }) {
+  async run({ config, proxyUrl, adminUrl, upstream: find, askUpstream, deadline, status }) {
     const role = await status().then(
       (one) => one.role,
       () => undefined,
@@ -54,8 +63,16 @@ export const proxy: Check = {
       return skip(`${proxyUrl} asks for a client's certificate, and doctor has none`)
     const url = `${proxyUrl}/api/version`
     const start = 'ollascope serve    (or correct OLLASCOPE_LISTEN)'
-    const through = await ask(url, { signal: deadline() }).catch((error: unknown) => messageOf(error))
-    if (typeof through === 'string') return fail(through, start)
+    const through = await ask(url, { signal: deadline() }).catch((error: unknown) => {
+      if (error instanceof NoReply) return error
+      throw error
+    })
+    if (through instanceof NoReply) {
+      // The admin listener answers, so the proxy is there.
+      return through.reason === 'timeout' && role !== undefined
+        ? fail(`${through.message}: it waits for Ollama`, `curl -s ${adminUrl}/status    (and look at Ollama's log)`)
+        : fail(through.message, start)
+    }
     if (through.header('x-request-id') === undefined) {
       return fail(`what answers at ${proxyUrl} is not Ollascope: there is no X-Request-ID`, start)
     }
@@ -65,11 +82,14 @@ export const proxy: Check = {
       )
     }
     if (through.status >= 500) return fail(`${url} is answered ${through.status}: ${brief(through)}`, `curl -i ${url}`)
+    const { url: ollama, container } = await find()
+    if (container !== undefined)
+      return ok(`${proxyUrl} answers; nothing to compare with, since container ${container} publishes no port`)
     const direct = await askUpstream('/api/version').catch((error: unknown) => messageOf(error))
     if (typeof direct === 'string') return skip(`nothing to compare with: ${direct}`)
     const differences = compare(through, direct)
     if (differences.length === 0) return ok(`${url} is what Ollama says, byte for byte`)
-    const fix = `diff <(curl -si ${config.upstream.url}/api/version) <(curl -si ${url})`
+    const fix = `diff <(curl -si ${ollama}/api/version) <(curl -si ${url})`
     return fail(`${url} differs from Ollama's own answer in ${differences.join(', ')}`, fix)
   },
 }

@@ -49,26 +49,24 @@ const SAMPLE = /^[A-Za-z_:][\w:]*(?:\{(?:[A-Za-z_]\w*="(?:[^"\\\n]|\\.)*",?)*\})
 export const metrics: Check = {
   id: 'metrics',
   title: 'Metrics scrape',
-  async run({ config, adminUrl, askAdmin, status }) {
-    const reply = await askAdmin('/metrics').catch((error: unknown) => messageOf(error))
-    if (typeof reply === 'string') return fail(reply, START)
-    const url = `${adminUrl}/metrics`
-    if (reply.status === 401)
-      return fail(`${url} refuses this token`, 'set OLLASCOPE_ADMIN_TOKEN to that of the running one')
-    if (reply.status !== 200) return fail(`${url} is answered ${reply.status}`, `curl -i ${url}`)
-    const lines = reply.text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-    const bad = lines.find((line) => !SAMPLE.test(line))
-    if (bad !== undefined)
-      return fail(`${url} has a line that is no sample: ${bad.slice(0, 80)}`, `curl -s ${url} | promtool check metrics`)
-    const up = lines.find((line) => /^ollama_up[ {]/.test(line))
-    if (up?.endsWith(' 1') === true) return ok(`${lines.length} samples, ollama_up is 1`)
-    if (up !== undefined)
-      return fail('ollama_up is 0: Ollama does not answer the collector', `curl -i ${config.upstream.url}/api/version`)
+  async run({ config, collector, adminUrl, askAdmin, askCollector, status }) {
+    const lines = await scrape(adminUrl, askAdmin).catch((error: unknown) => fail(messageOf(error), START))
+    if (!Array.isArray(lines)) return lines
     const role = await status().then(
       (one) => one.role,
       () => 'unknown',
     )
-    if (role === 'proxy') return ok(`${lines.length} samples of a proxy; ollama_up is the collector's to say`)
+    const theirs =
+      role === 'proxy' && (await scrape(collector.url, askCollector).catch(() => `${collector.url} does not answer`))
+    // The check of the collectors tells where it is.
+    if (typeof theirs === 'string')
+      return ok(`${lines.length} samples of a proxy; ollama_up is the collector's to say, and ${theirs}`)
+    if (theirs !== false && !Array.isArray(theirs)) return theirs
+    const all = theirs === false ? lines : [...lines, ...theirs]
+    const up = all.find((line) => /^ollama_up[ {]/.test(line))
+    if (up?.endsWith(' 1') === true) return ok(`${all.length} samples, ollama_up is 1`)
+    if (up !== undefined)
+      return fail('ollama_up is 0: Ollama does not answer the collector', `curl -i ${config.upstream.url}/api/version`)
     return fail(
       'ollama_up is missing: the collector of Ollama is off or fails',
       'set OLLASCOPE_COLLECTORS=auto    (and look at the log)',
@@ -76,36 +74,52 @@ export const metrics: Check = {
   },
 }
 
+/** The samples that an admin listener has, or what is wrong with them. Rejects where it does not answer. */
+async function scrape(origin: string, askFor: Context['askAdmin']): Promise<string[] | Result> {
+  const reply = await askFor('/metrics')
+  const url = `${origin}/metrics`
+  if (reply.status === 401)
+    return fail(`${url} refuses this token`, 'set OLLASCOPE_ADMIN_TOKEN to that of the running one')
+  if (reply.status !== 200) return fail(`${url} is answered ${reply.status}`, `curl -i ${url}`)
+  const lines = reply.text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  const bad = lines.find((line) => !SAMPLE.test(line))
+  if (bad === undefined) return lines
+  return fail(`${url} has a line that is no sample: ${bad.slice(0, 80)}`, `curl -s ${url} | promtool check metrics`)
+}
+
 export const collectors: Check = {
   id: 'collectors',
   title: 'Collectors work',
-  run: (context) =>
-    withStatus(context, ({ role, collectors: all }) => {
-      if (role === 'proxy') return skip('a proxy collects nothing: ask the collector, by its OLLASCOPE_ADMIN_LISTEN')
-      const failing = all.filter(({ status }) => status === 'failing')
-      const named = new Set<string>(context.config.collect.collectors ?? [])
-      const absent = all.filter(({ name, status }) => status === 'absent' && named.has(name))
-      const fix = `curl -s ${context.adminUrl}/status    (and docs/collectors.md: what each needs)`
-      if (failing.length > 0) return fail(failing.map(told).join('; '), fix)
-      if (absent.length > 0) return warn(`asked for, and not there: ${absent.map(told).join('; ')}`, fix)
-      const states = all.map(({ name, status }) => `${name} ${status}`).join(', ')
-      if (all.every(({ status }) => status === 'off'))
-        return warn('all collectors are off', 'set OLLASCOPE_COLLECTORS=auto')
-      return ok(states)
-    }),
+  async run(context) {
+    const { status, collection, collector, adminUrl } = context
+    try {
+      const isApart = (await status()).role === 'proxy'
+      const found = await collection().catch((error: unknown) => messageOf(error))
+      if (typeof found !== 'string')
+        return judgeCollectors(found, isApart ? collector.url : adminUrl, context.config.collect.collectors ?? [])
+      const detail = `the collector, which is a process of its own, does not tell: ${found}`
+      if (!collector.given) return skip(`${detail}; --collector URL says where it is`)
+      return fail(detail, `curl -i ${collector.url}/status    (OLLASCOPE_ADMIN_LISTEN of the collector)`)
+    } catch (error) {
+      // Without the admin listener nothing is known: that is a failure of its own check alone.
+      return skip(`the admin listener does not tell: ${messageOf(error)}`)
+    }
+  },
+}
+
+function judgeCollectors({ collectors: all }: Status, url: string, asked: readonly string[]): Result {
+  const failing = all.filter(({ status }) => status === 'failing')
+  const absent = all.filter(({ name, status }) => status === 'absent' && asked.includes(name))
+  const fix = `curl -s ${url}/status    (and docs/collectors.md: what each needs)`
+  if (failing.length > 0) return fail(failing.map(told).join('; '), fix)
+  if (absent.length > 0) return warn(`asked for, and not there: ${absent.map(told).join('; ')}`, fix)
+  if (all.every(({ status }) => status === 'off'))
+    return warn('all collectors are off', 'set OLLASCOPE_COLLECTORS=auto')
+  return ok(all.map(({ name, status }) => `${name} ${status}`).join(', '))
 }
 
 function told({ name, message }: Status['collectors'][number]): string {
   return `${name}: ${message}`
-}
-
-/** Without the admin listener nothing is known: that is a failure of its own check alone. */
-async function withStatus({ status }: Context, judge: (status: Status) => Result): Promise<Result> {
-  try {
-    return judge(await status())
-  } catch (error) {
-    return skip(`the admin listener does not tell: ${messageOf(error)}`)
-  }
 }
 
 export const stateDir: Check = {

@@ -41,7 +41,12 @@ interface State {
   readonly isForeign: boolean
 }
 
-async function look({ config, deadline }: Context, address: Address, url: string, mark: string): Promise<State> {
+async function look(
+  { config, deadline, status }: Context,
+  address: Address,
+  url: string,
+  mark: string,
+): Promise<State> {
   const holder = await findListener(config.collect.procRoot, address.port)
   const by = holder === undefined || holder === '' ? '' : ` by ${holder}`
   try {
@@ -55,6 +60,13 @@ async function look({ config, deadline }: Context, address: Address, url: string
       const isElsewhere = holder !== undefined && reachable(address).host !== address.host
       return isElsewhere ? { text: `is held${by}`, isForeign: true } : { text: 'is free', isForeign: false }
     }
-    return { text: `is held${by}, by what does not answer`, isForeign: true }
+    // A proxy answers when Ollama does.
+    const isOurs = await status().then(
+      ({ role }) => role !== 'collector',
+      () => false,
+    )
+    return isOurs
+      ? { text: `is held${by}, and does not answer in time`, isForeign: false }
+      : { text: `is held${by}, by what does not answer`, isForeign: true }
   }
 }

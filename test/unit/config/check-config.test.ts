@@ -60,7 +60,7 @@ describe('check-config with OLLASCOPE_CONFIG', () => {
 
   it.each([
     ['missing.yaml', 'no such file'],
-    ['', 'it is a directory'],
+    ['', 'it is a directory; Docker makes one in the place of a mounted file that is missing'],
   ])('says why it cannot read "%s"', async (name, why) => {
     const path = join(folder, name)
     const { code, stderr } = await checkConfig(path)

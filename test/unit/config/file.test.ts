@@ -345,7 +345,7 @@ describe('a config file that cannot be read', () => {
   it.each([
     ['ENOENT', 'no such file'],
     ['EACCES', 'permission denied'],
-    ['EISDIR', 'it is a directory'],
+    ['EISDIR', 'it is a directory; Docker makes one in the place of a mounted file that is missing'],
     ['EIO', 'EIO'],
   ])('says why: %s', (code, why) => {
     const failing = (path: string) => {

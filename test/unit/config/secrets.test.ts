@@ -159,7 +159,7 @@ describe('a token from a file', () => {
   it.each([
     ['ENOENT', 'no such file'],
     ['EACCES', 'permission denied'],
-    ['EISDIR', 'it is a directory'],
+    ['EISDIR', 'it is a directory; Docker makes one in the place of a mounted file that is missing'],
     ['EIO', 'EIO'],
     [undefined, 'unknown error'],
   ])('says of %s why it cannot be read', (code, why) => {
