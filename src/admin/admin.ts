@@ -8,7 +8,7 @@ import type { Readiness } from './readiness.ts'
 export interface AdminOptions {
   /** The bearer token; `undefined` where none is needed. */
   readonly token: string | undefined
-  /** Whether a request with such header fields is meant for here, and not sent by a page that was led here. */
+  /** Whether a request without a token and with such header fields is meant for here: a page may have been led here. */
   readonly isForHere: (rawHeaders: readonly string[]) => boolean
   readonly readiness: () => Readiness
   readonly status: () => object
@@ -34,18 +34,18 @@ export function createAdmin(options: AdminOptions): Server {
     next()
   })
 
-  app.use((req, res, next) => {
+  const forHere: RequestHandler = (req, res, next) => {
     if (options.isForHere(req.rawHeaders)) next()
     else res.status(403).json({ error: 'ollascope: this Host is not served here; ask for localhost or an address' })
-  })
-
-  app.get('/healthz', (_req, res) => void res.json({ status: 'ok' }))
-  app.get(['/readyz', '/ready'], (_req, res) => {
+  }
+  app.get('/healthz', forHere, (_req, res) => void res.json({ status: 'ok' }))
+  app.get(['/readyz', '/ready'], forHere, (_req, res) => {
     const { ready, status, reasons } = options.readiness()
     res.status(ready ? 200 : 503).json({ status, reasons })
   })
 
-  if (options.token !== undefined) app.use(requireToken(options.token))
+  // A page that was led here by a name of its own has no token; a Prometheus that knows this host by a name has.
+  app.use(options.token === undefined ? forHere : requireToken(options.token))
 
   app.get('/metrics', async (req, res) => {
     const { type, body } = await options.metrics(req.get('accept'))

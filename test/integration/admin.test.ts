@@ -202,10 +202,9 @@ describe('every answer', () => {
 })
 
 describe('a page that was led here by its name', () => {
-  const ask = async (path: string, host: string) => {
-    const { bytes } = await openRaw(app.adminPort, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
-      .ended
-    return parseMessage(bytes)
+  const ask = async (path: string, host: string, port = app.adminPort, fields = '') => {
+    const head = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${fields}Connection: close\r\n\r\n`
+    return parseMessage((await openRaw(port, head).ended).bytes)
   }
 
   it.each([...OPEN, ...GUARDED, '/nothing'])('gets nothing of %s', async (path) => {
@@ -220,4 +219,15 @@ describe('a page that was led here by its name', () => {
       expect((await ask('/healthz', host)).startLine).toBe('HTTP/1.1 200 OK')
     },
   )
+
+  it('has no token, by which a Prometheus that asks for the same name is told apart', async () => {
+    const { adminPort } = guarded
+    const authorization = `Authorization: Bearer ${TOKEN}\r\n`
+    for (const path of GUARDED) {
+      expect((await ask(path, 'ollascope:9435', adminPort)).startLine).toBe('HTTP/1.1 401 Unauthorized')
+      expect((await ask(path, 'ollascope:9435', adminPort, authorization)).startLine).toBe('HTTP/1.1 200 OK')
+    }
+    for (const path of OPEN)
+      expect((await ask(path, 'ollascope:9435', adminPort)).startLine).toBe('HTTP/1.1 403 Forbidden')
+  })
 })
