@@ -1,4 +1,4 @@
-import type { Reporter, TestModule } from 'vitest/node'
+import type { Reporter, TestCase, TestModule } from 'vitest/node'
 
 /**
  * Ends a run with what was skipped and the one command that installs what was missing, and with the plain line
@@ -11,9 +11,8 @@ export default class Summary implements Reporter {
     const skipped: string[] = []
     for (const module of modules) {
       for (const test of module.children.allTests()) {
-        const { state } = test.result()
-        if (state === 'passed') passed++
-        else if (state === 'skipped') skipped.push(test.fullName)
+        if (test.result().state === 'passed') passed++
+        else if (isSkipped(test)) skipped.push(test.fullName)
         else failed++
       }
       // A suite whose set-up failed has tests that never ran.
@@ -21,7 +20,7 @@ export default class Summary implements Reporter {
     }
     const strict = process.env.REQUIRE_ALL_TESTS === '1'
     if (skipped.length > 0) {
-      console.log(`\nSkipped, since what they need is missing here; "make test-deps" installs it (Debian, root):`)
+      console.log(`\nSkipped, since what they need is missing here; "make test-deps" installs programs (Debian, root):`)
       for (const name of skipped) console.log(`  ${name}`)
       if (strict) {
         console.log('REQUIRE_ALL_TESTS=1: a skipped test counts as failed.')
@@ -35,4 +34,14 @@ export default class Summary implements Reporter {
     }
     console.log(`\n${passed} passed, ${failed} failed${strict ? '' : `, ${skipped.length} skipped`}`)
   }
+}
+
+/** Tests of a skipped suite in another skipped one are left by vitest as if they were still to run. */
+function isSkipped(test: TestCase): boolean {
+  const { state } = test.result()
+  if (state !== 'pending') return state === 'skipped'
+  for (let suite = test.parent; suite.type === 'suite'; suite = suite.parent) {
+    if (suite.options.mode === 'skip') return true
+  }
+  return false
 }

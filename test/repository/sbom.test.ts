@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { describeWith } from '../helpers/needs.ts'
 import { ROOT } from '../helpers/process.ts'
 import { reachedFrom, writeBom, type Bom, type Component } from './bom.ts'
 import { installed, nameOf, product } from './lock.ts'
@@ -58,7 +57,10 @@ describe('the bill of materials', () => {
   })
 })
 
-describeWith(['npm'], 'npm, asked for its own', () => {
+// Debian 12's npm does not know the command, and does not always say so by its exit code.
+const env = { PATH: process.env.PATH ?? '' }
+const able = String(spawnSync('npm', ['sbom', '--help'], { env }).stdout).includes('--sbom-format')
+describe.skipIf(!able)(`npm, asked for its own${able ? '' : ' [needs an npm with "sbom"]'}`, () => {
   it('lists the same packages with the same hashes and needs, without a network', async () => {
     const home = mkdtempSync(join(tmpdir(), 'ollascope-'))
     try {
