@@ -20,19 +20,8 @@ trap finish EXIT
 trap 'exit 1' INT TERM
 
 tag=$(sed -n 's/^ARG NODE_VERSION=//p' "$root/Dockerfile")-$(sed -n 's/^ARG DEBIAN_VARIANT=//p' "$root/Dockerfile")
-tree=${BASE_TREE:-$work/tree}
-if [ ! -d "$tree" ]; then
-  timeout 900 debootstrap --variant=minbase --include=ca-certificates bookworm "$tree" >"$work/debootstrap.log" 2>&1 ||
-    { tail -20 "$work/debootstrap.log"; exit 1; }
-fi
-install -D "$root/node_modules/node/bin/node" "$tree/usr/local/bin/node"
-npm=$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")
-mkdir -p "$tree/usr/local/lib/node_modules"
-cp -a "$npm" "$tree/usr/local/lib/node_modules/npm"
-ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$tree/usr/local/bin/npm"
-ln -sf ../lib/node_modules/npm/bin/npx-cli.js "$tree/usr/local/bin/npx"
-cp /etc/ssl/certs/ca-certificates.crt "$tree/etc/ssl/certs/ca-certificates.crt"
-chroot "$tree" sh -c 'id node >/dev/null 2>&1 || useradd --uid 1000 --create-home node'
+tree=$work/tree
+"$root/test/stack/base-tree.sh" "$tree"
 
 dockerd --data-root="$work/data" --exec-root="$work/exec" --pidfile="$work/pid" --host="$socket" --bridge=none \
   --iptables=false --ip6tables=false --log-level=warn >"$work/dockerd.log" 2>&1 &

@@ -15,6 +15,8 @@ const SCRIPTS = [
     .map(({ name }) => `scripts/${name}`),
   'deploy/secrets.sh',
   'bench/image.sh',
+  'bench/fresh-clone.sh',
+  'test/stack/base-tree.sh',
 ]
 
 function makeFolder(): string {

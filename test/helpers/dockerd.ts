@@ -55,6 +55,13 @@ export interface Dockerd {
   readonly startDaemon: () => Promise<void>
   /** `stopDaemon` and `startDaemon`. */
   readonly restart: () => Promise<void>
+  /**
+   * Starts it again in a network namespace of its own, with bridges and packet filters as usual: its containers can have
+   * any port, and reach nothing outside. `enter` runs programs there.
+   */
+  readonly isolate: () => Promise<void>
+  /** A program and its arguments as they run in the daemon's network. */
+  readonly enter: (...command: readonly string[]) => [program: string, args: readonly string[]]
   /** Freezes the daemon, so that it accepts connections and never answers. */
   readonly freeze: () => void
   readonly thaw: () => void
@@ -62,9 +69,9 @@ export interface Dockerd {
   readonly stop: () => Promise<void>
 }
 
-/** `describe` for tests that start a private Docker daemon, which needs root. */
-export function describeWithDockerd(name: string, body: () => void): void {
-  if (process.getuid?.() === 0) describeWith(['dockerd', 'docker', 'busybox', 'ip', 'tar'], name, body)
+/** `describe` for tests that start a private Docker daemon, which needs root; `more` programs are needed beside it. */
+export function describeWithDockerd(name: string, body: () => void, more: readonly string[] = []): void {
+  if (process.getuid?.() === 0) describeWith(['dockerd', 'docker', 'busybox', 'ip', 'tar', ...more], name, body)
   else describe.skip(`${name} [needs root]`, body)
 }
 
@@ -80,9 +87,10 @@ export async function startDockerd(options: DockerdOptions = {}): Promise<Docker
   const logFile = join(root, 'dockerd.log')
   const log = () => readFileSync(logFile, 'utf8')
   let daemon: ChildProcess | undefined
+  let isIsolated = false
 
   const startDaemon = async () => {
-    const started = spawnDaemon(root, host, logFile, options.args ?? [])
+    const started = spawnDaemon(root, host, logFile, isIsolated, options.args ?? [])
     daemon = started
     await waitFor('dockerd to answer', async () => {
       if (hasEnded(started)) throw new Error(`dockerd ended: ${log().slice(-2000)}`)
@@ -131,18 +139,34 @@ export async function startDockerd(options: DockerdOptions = {}): Promise<Docker
       await endDaemon('SIGTERM')
       await startDaemon()
     },
+    async isolate() {
+      await endDaemon('SIGTERM')
+      isIsolated = true
+      await startDaemon()
+    },
+    enter: (...command) => ['nsenter', [`--net=/proc/${daemon?.pid}/ns/net`, '--', ...command]],
     freeze: () => void daemon?.kill('SIGSTOP'),
     thaw: () => void daemon?.kill('SIGCONT'),
     stop,
   }
 }
 
-function spawnDaemon(root: string, host: string, logFile: string, more: readonly string[]): ChildProcess {
+function spawnDaemon(
+  root: string,
+  host: string,
+  logFile: string,
+  isIsolated: boolean,
+  more: readonly string[],
+): ChildProcess {
   const log = openSync(logFile, 'a')
   const places = [`--data-root=${root}/data`, `--exec-root=${root}/exec`, `--pidfile=${root}/pid`, `--host=${host}`]
-  const own = ['--bridge=none', '--iptables=false', '--ip6tables=false', '--storage-driver=vfs']
+  const network = isIsolated ? [] : ['--bridge=none', '--iptables=false', '--ip6tables=false']
+  const own = [...network, '--storage-driver=vfs', '--shutdown-timeout=2', '--log-level=warn']
   const cgroups = [`--cgroup-parent=${cgroupParent(root)}`, '--exec-opt=native.cgroupdriver=cgroupfs']
-  const daemon = spawn(DAEMON, [...places, ...own, ...cgroups, '--shutdown-timeout=2', '--log-level=warn', ...more], {
+  // Each of these becomes the next: the process is the daemon's in the end.
+  const apart = ['--net', '--', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', DAEMON]
+  const [program, before] = isIsolated ? ['unshare', apart] : [DAEMON, []]
+  const daemon = spawn(program, [...before, ...places, ...own, ...cgroups, ...more], {
     env: { PATH: SYSTEM_PATH, HOME: root },
     stdio: ['ignore', log, log],
     detached: true,
