@@ -61,7 +61,7 @@ sbom: build ## write what a release is made of to dist/sbom.cdx.json (CycloneDX)
 
 # The stack in containers: STACK=dev (default), linux, prod, cpu, amd, or two such as STACK='prod oom';
 # PROFILES='lb logging' for more services. docs/deployment.md has both.
-.PHONY: up down logs restart secrets setup-model warmup stress doctor
+.PHONY: up down logs restart compose-is-here secrets setup-model warmup stress doctor
 STACK ?= dev
 PROFILES ?=
 ENV_FILE ?= .env.$(if $(filter dev linux,$(STACK)),dev,prod)
@@ -86,19 +86,22 @@ $(ENV_FILE):
 secrets: $(ENV_FILE) ## make the secrets of the stack that are missing, random
 	@deploy/secrets.sh $(SECRETS_DIR)
 
-up: secrets ## start the stack in containers (STACK=dev, linux, prod, cpu, amd; PROFILES=...)
+compose-is-here:
+	@$(COMPOSE) version >/dev/null 2>&1 || { echo "ollascope: neither 'docker compose' nor docker-compose runs here; install Docker with Compose" >&2; exit 1; }
+
+up: compose-is-here secrets ## start the stack in containers (STACK=dev, linux, prod, cpu, amd; PROFILES=...)
 	@for name in $(EXPORTERS); do cp -n prometheus/stack/$$name.yml.example prometheus/stack/$$name.yml; done
 	@$(IN_STACK) up -d --build
 	@# It lives in the pid namespace of Ollama's container, and not in that of a newer one.
 	@$(if $(filter oom,$(STACK)),$(IN_STACK) up -d --no-deps --force-recreate ollascope-collector)
 
-down: $(ENV_FILE) ## stop the stack; its data stay
+down: compose-is-here $(ENV_FILE) ## stop the stack; its data stay
 	@$(IN_STACK) down
 
-logs: $(ENV_FILE) ## follow the stack's logs (SERVICE=ollascope for one)
+logs: compose-is-here $(ENV_FILE) ## follow the stack's logs (SERVICE=ollascope for one)
 	@$(IN_STACK) logs -f --tail=100 $(SERVICE)
 
-restart: $(ENV_FILE) ## start the stack's services again, with files that changed (SERVICE=ollascope for one)
+restart: compose-is-here $(ENV_FILE) ## start the stack's services again, with files that changed (SERVICE=ollascope for one)
 	@$(IN_STACK) restart $(SERVICE)
 
 clean: ## remove the stack with its volumes (models, metrics, dashboards) and images, and what was built; asks first

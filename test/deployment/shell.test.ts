@@ -117,4 +117,12 @@ describeWith(['make'], 'make', () => {
     expect(missing.code).not.toBe(0)
     expect(missing.stderr).toContain('cp .env.prod.example')
   })
+
+  test.each(['up', 'down', 'logs', 'restart'])('%s without Docker says what is missing', async (target) => {
+    const { code, stdout, stderr } = await runProgram('make', ['-C', ROOT, 'COMPOSE=nothing-like-it', target], '')
+    expect(code).not.toBe(0)
+    expect(stdout).not.toContain('made ')
+    expect(stderr).toContain("ollascope: neither 'docker compose' nor docker-compose runs here")
+    expect(stderr).not.toContain('not found')
+  })
 })

@@ -31,7 +31,7 @@ const body = () => {
   beforeAll(async () => {
     world = await startWorld()
   }, 900_000)
-  afterAll(() => world.stop(), 120_000)
+  afterAll(() => world.dockerd.stop(), 120_000)
 
   const ask = (url: string, asked?: Asked) => askFromHost(world.dockerd, url, asked)
   const askFrom = (network: string, url: string) => askFromNetwork(world.dockerd, `ollascope_${network}`, url)

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { compose } from '../deployment/composed.ts'
 import { startDockerd, type Dockerd } from '../helpers/dockerd.ts'
 import { builtProgram } from '../helpers/process.ts'
@@ -8,7 +6,7 @@ import { makeBaseImages } from './images.ts'
 import { run } from './run.ts'
 import { copyCheckout, createStack, sendPagesTo, type Stack } from './stack.ts'
 
-/** A server with a Docker daemon, a checkout, the images of the stack, and no way out. */
+/** A server with a Docker daemon, a checkout, the images of the stack, and no way out. It goes with the daemon. */
 export interface World {
   readonly dockerd: Dockerd
   readonly checkout: string
@@ -18,7 +16,6 @@ export interface World {
   readonly dev: Stack
   /** On Linux with a native Ollama on loopback. */
   readonly linux: Stack
-  readonly stop: () => Promise<void>
 }
 
 /** The services of `cpu`, and those that its profiles add. */
@@ -38,21 +35,18 @@ export const NEEDS = ['debootstrap', 'docker-compose', 'nsenter', 'unshare', 'ip
 /** Fetches and builds all that there is to be, a minute or two, and tells what plays what. */
 export async function startWorld(): Promise<World> {
   builtProgram()
-  const folder = mkdtempSync(join(tmpdir(), 'ollascope-stack-'))
-  const checkout = join(folder, 'ollascope')
-  copyCheckout(checkout)
-  sendPagesTo('http://webhook:8080', checkout)
   // With no storage driver named it takes the best that works here.
   const dockerd = await startDockerd({ args: ['--storage-driver='] })
-  const stop = async () => {
-    await dockerd.stop()
-    rmSync(folder, { recursive: true, force: true })
-  }
+  // All in the daemon's folder, which goes with it.
+  const folder = join(dirname(dockerd.socket), 'stack')
+  const checkout = join(folder, 'ollascope')
   const profiles = Object.keys(PROFILES)
   const cpu = createStack(dockerd, checkout, { stack: 'cpu', profiles, overrides: ['left-out.yml', 'stand-in.yml'] })
   const dev = createStack(dockerd, checkout, { stack: 'dev', overrides: ['left-out.yml'] })
   const linux = createStack(dockerd, checkout, { stack: 'linux', overrides: ['left-out.yml'] })
   try {
+    copyCheckout(checkout)
+    sendPagesTo('http://webhook:8080', checkout)
     const composed = await compose('cpu')
     const played = await makeBaseImages(dockerd, composed, folder)
     await cpu.make('secrets')
@@ -70,10 +64,10 @@ ollama/ollama: the stand-in, \`ollascope demo\`
 left out, since no registry of images is reached: ${leftOut.join(', ')}
 the image of Ollascope was built in ${seconds} s`)
   } catch (error) {
-    await stop()
+    await dockerd.stop()
     throw error
   }
-  return { dockerd, checkout, cpu, dev, linux, stop }
+  return { dockerd, checkout, cpu, dev, linux }
 }
 
 /** For the balancer; nobody is to believe it. */
