@@ -4,8 +4,8 @@
 
 INSTALLED := node_modules/.package-lock.json
 NODE := node_modules/node/bin/node
-TEST_DEPS := prometheus prometheus-alertmanager python3-prometheus-client varnish nginx-light slowhttptest wrk docker.io busybox-static iproute2 jq docker-compose haproxy shellcheck debootstrap iptables openssl
-SOURCES := $(shell find src -name '*.ts')
+TEST_DEPS := prometheus prometheus-alertmanager python3-prometheus-client varnish nginx-light slowhttptest wrk docker.io busybox-static iproute2 jq docker-compose haproxy shellcheck debootstrap iptables openssl chromium
+SOURCES := $(shell find src -type f)
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,6 +1,7 @@
 import { readFields } from './access/fields.ts'
 import { createHostCheck } from './access/hosts.ts'
 import { createAdmin } from './admin/admin.ts'
+import { createLive } from './admin/live.ts'
 import { judgeReadiness, type Readiness } from './admin/readiness.ts'
 import { createStatus } from './admin/status.ts'
 import { createCollection } from './collection.ts'
@@ -91,6 +92,7 @@ export function createApp(config: Config, dependencies: AppDependencies, role: R
           machineName,
           maxConnections: dependencies.maxConnections,
           onExchange: noteLoad,
+          onReceipt: (kept) => live.note(kept),
         })
   const collection = createCollection({
     config: role === 'proxy' ? { ...config, collect: { ...config.collect, collectors: [] } } : config,
@@ -105,33 +107,39 @@ export function createApp(config: Config, dependencies: AppDependencies, role: R
   if (role !== 'proxy') collection.publish(registry)
 
   const checkAdminHost = createHostCheck(isLoopback(config.adminListen.host) ? 'ollama' : 'any', machineName)
+  const onError = (err: unknown) => logger.error({ err }, 'the admin listener failed')
+  const live = createLive({ status, onError })
   const admin = createAdmin({
     token: config.adminToken,
     isForHere: (rawHeaders) => checkAdminHost(readFields(rawHeaders)) === undefined,
     readiness,
-    status: () =>
-      createStatus({
-        version,
-        role,
-        uptimeSeconds: (now() - startedMs) / 1000,
-        upstreamUrl: config.upstream.url,
-        upstream: upstream.state(),
-        readiness: readiness(),
-        gpuExpectation: collection.gpuExpectation(),
-        gpus: collection.gpus(),
-        meantForCpu,
-        inFlight: traffic?.proxy.inFlight() ?? [],
-        collectors: collection.states(),
-        receipts: traffic?.receipts ?? [],
-      }),
+    status,
+    events: live.listen,
     model: () => config.ollamaModel ?? upstream.state().loaded?.value?.[0]?.name,
     async metrics(accept) {
       const type = negotiateFormat(accept)
       const body = await renderMetrics(registry.registry, type, (err) => logger.error({ err }, 'a metric failed'))
       return { type, body }
     },
-    onError: (err) => logger.error({ err }, 'the admin listener failed'),
+    onError,
   })
+
+  function status(): object {
+    return createStatus({
+      version,
+      role,
+      uptimeSeconds: (now() - startedMs) / 1000,
+      upstreamUrl: config.upstream.url,
+      upstream: upstream.state(),
+      readiness: readiness(),
+      gpuExpectation: collection.gpuExpectation(),
+      gpus: collection.gpus(),
+      meantForCpu,
+      inFlight: traffic?.proxy.inFlight() ?? [],
+      collectors: collection.states(),
+      receipts: traffic?.receipts ?? [],
+    })
+  }
 
   function readiness(): Readiness {
     return judgeReadiness({
@@ -173,7 +181,9 @@ export function createApp(config: Config, dependencies: AppDependencies, role: R
       collection.stop()
       traffic?.reloader.stop()
       await traffic?.proxy.close(graceMs)
+      // Until here whoever listens saw what still ran.
       const closed = new Promise((resolve) => admin.close(resolve))
+      live.close()
       admin.closeAllConnections()
       await closed
     },

@@ -5,6 +5,18 @@ import { processorOf, type LoadedModel } from './ollama/inventory.ts'
 /** The fields of a receipt, one JSON line a request. Absent fields are left out. */
 export type Receipt = Readonly<Record<string, string | number | boolean | undefined>>
 
+/** One that is kept to be told again. A log line has its time from the logger. */
+export interface KeptReceipt {
+  readonly receipt: Receipt
+  /** When it was written: milliseconds since 1970. */
+  readonly writtenMs: number
+}
+
+/** The fields of its log line. */
+export function receiptWithTime({ receipt, writtenMs }: KeptReceipt): object {
+  return { time: new Date(writtenMs).toISOString(), ...receipt }
+}
+
 /**
  * What is told of one request: numbers and names, never a prompt, a reply, a header's value or a query.
  * @param loaded what `/api/ps` last said of the model

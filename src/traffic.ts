@@ -12,7 +12,7 @@ import type { Exchange } from './ollama/exchange.ts'
 import type { LoadedModel } from './ollama/inventory.ts'
 import { fullModelName } from './ollama/model-name.ts'
 import { createProxy, type Proxy } from './proxy/proxy.ts'
-import { createReceipt, type Receipt } from './receipt.ts'
+import { createReceipt, type KeptReceipt } from './receipt.ts'
 import { createReloader, reloadable, type Reloader } from './reload.ts'
 import type { Residency } from './upstream/residency.ts'
 
@@ -30,6 +30,8 @@ export interface TrafficOptions {
   readonly maxConnections: number | undefined
   /** An exchange is over. */
   readonly onExchange: (exchange: Exchange) => void
+  /** Its receipt is written. */
+  readonly onReceipt: (kept: KeptReceipt) => void
 }
 
 /** What users send: the proxy, who may use it, and what is told of each exchange. */
@@ -37,7 +39,7 @@ export interface Traffic {
   readonly proxy: Proxy
   readonly reloader: Reloader
   /** The newest first. */
-  readonly receipts: readonly Receipt[]
+  readonly receipts: readonly KeptReceipt[]
   /** The models that Ollama lists: they have labels of their own. */
   readonly setListed: (names: readonly string[]) => void
 }
@@ -46,7 +48,7 @@ const RECEIPTS_KEPT = 100
 
 export function createTraffic(options: TrafficOptions): Traffic {
   const { config, logger, registry, residency, now, wallClock } = options
-  const receipts: Receipt[] = []
+  const receipts: KeptReceipt[] = []
   const metrics = addProxyMetrics(registry, {
     activeRequests: () => proxy.inFlightCount,
     stalledRequests: () => proxy.stalledCount(config.stallAfterMs),
@@ -90,12 +92,15 @@ export function createTraffic(options: TrafficOptions): Traffic {
     try {
       const loaded = loadedModel(exchange)
       const contextLength = contextLengthOf(exchange, loaded?.contextLength)
-      recordExchange(metrics, models, exchange, contextLength, wallClock() / 1000)
+      const writtenMs = wallClock()
+      recordExchange(metrics, models, exchange, contextLength, writtenMs / 1000)
       if (config.clientLabel) recordClient(metrics, exchange)
       const receipt = createReceipt(exchange, loaded)
-      receipts.unshift(receipt)
+      const kept = { receipt, writtenMs }
+      receipts.unshift(kept)
       if (receipts.length > RECEIPTS_KEPT) receipts.pop()
       logger.info(receipt, 'request')
+      options.onReceipt(kept)
       options.onExchange(exchange)
     } catch (err) {
       metrics.observerErrors.inc()

@@ -7,7 +7,7 @@ import { createBooks } from './accounts.ts'
 const GOOD = new Set(['stop', 'length', 'load', 'unload', 'tool_calls', 'success'])
 /** What else the product says while a tokens file changes and breaks. */
 const EXPECTED = new Set([
-  'ollascope is ready: point OLLAMA_BASE_URL at the proxy',
+  'ollascope is ready: point OLLAMA_BASE_URL at the proxy, and a browser at the admin listener',
   'files changed, and were taken over',
   'files changed and are broken: what was read before stays in use',
   'stopping: running exchanges may end',

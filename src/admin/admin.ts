@@ -1,17 +1,20 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express'
+import { readPage } from './page.ts'
 import type { Readiness } from './readiness.ts'
+import { requireToken, type Password } from './token.ts'
 
 export interface AdminOptions {
-  /** The bearer token; `undefined` where none is needed. */
+  /** `undefined` where none is needed. */
   readonly token: string | undefined
   /** Whether a request without a token and with such header fields is meant for here: a page may have been led here. */
   readonly isForHere: (rawHeaders: readonly string[]) => boolean
   readonly readiness: () => Readiness
   readonly status: () => object
+  /** Answers `/events`. */
+  readonly events: (req: IncomingMessage, res: ServerResponse) => void
   /** The model that `/health` names. */
   readonly model: () => string | undefined
   /** All metrics in the format that the `Accept` header asks for. */
@@ -31,6 +34,8 @@ export function createAdmin(options: AdminOptions): Server {
   app.use((_req, res, next) => {
     res.set('Cache-Control', 'no-store')
     res.set('X-Content-Type-Options', 'nosniff')
+    // A browser that knows the token sends it along whoever asks.
+    res.set('Cross-Origin-Resource-Policy', 'same-origin')
     next()
   })
 
@@ -45,7 +50,18 @@ export function createAdmin(options: AdminOptions): Server {
   })
 
   // A page that was led here by a name of its own has no token; a Prometheus that knows this host by a name has.
-  app.use(options.token === undefined ? forHere : requireToken(options.token))
+  const { token } = options
+  const guard = (password: Password) => (token === undefined ? forHere : requireToken(token, password))
+
+  const page = readPage()
+  app.get('/', guard('asked'), (_req, res) => {
+    res.set('Content-Security-Policy', page.policy)
+    res.type('html').send(page.html)
+  })
+  app.get('/status', guard('taken'), (_req, res) => void res.json(options.status()))
+  app.get('/events', guard('taken'), (req, res) => options.events(req, res))
+
+  app.use(guard('refused'))
 
   app.get('/metrics', async (req, res) => {
     const { type, body } = await options.metrics(req.get('accept'))
@@ -64,10 +80,9 @@ export function createAdmin(options: AdminOptions): Server {
     const answer = { status: ready ? 'healthy' : 'unhealthy', ollama_model: options.model() ?? null }
     res.status(ready ? 200 : 503).json(ready ? answer : { ...answer, reasons })
   })
-  app.get('/status', (_req, res) => void res.json(options.status()))
 
   app.use((req, res) => {
-    const hint = 'the admin listener has /metrics /healthz /readyz /health /status; the API is at the proxy'
+    const hint = 'the admin listener has / /metrics /healthz /readyz /health /status /events; the API is at the proxy'
     res.status(404).json({ error: `ollascope: no ${req.method} ${req.path} here; ${hint}` })
   })
   app.use((error: unknown, _req: Request, res: Response, next: NextFunction) => {
@@ -76,24 +91,4 @@ export function createAdmin(options: AdminOptions): Server {
     else res.status(500).json({ error: 'ollascope: an error inside the admin listener; see the log' })
   })
   return createServer(app)
-}
-
-function requireToken(token: string): RequestHandler {
-  const expected = digest(token)
-  return (req, res, next) => {
-    const given = /^Bearer +(.+)$/i.exec(req.get('authorization') ?? '')?.[1]
-    // Digests have one length, so that the comparison takes the same time for any token.
-    if (given !== undefined && timingSafeEqual(digest(given), expected)) {
-      next()
-      return
-    }
-    res.set('WWW-Authenticate', 'Bearer realm="ollascope"')
-    res
-      .status(401)
-      .json({ error: 'ollascope: this needs the admin token: Authorization: Bearer <OLLASCOPE_ADMIN_TOKEN>' })
-  }
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

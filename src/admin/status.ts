@@ -4,7 +4,7 @@ import type { GpuExpectation } from '../gpu-expectation.ts'
 import { processorOf } from '../ollama/inventory.ts'
 import { fullModelName } from '../ollama/model-name.ts'
 import type { InFlight } from '../proxy/proxy.ts'
-import type { Receipt } from '../receipt.ts'
+import { receiptWithTime, type KeptReceipt } from '../receipt.ts'
 import type { UpstreamState } from '../upstream/upstream.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -23,7 +23,7 @@ export interface StatusSources {
   readonly inFlight: readonly InFlight[]
   readonly collectors: readonly CollectorState[]
   /** The newest first. */
-  readonly receipts: readonly Receipt[]
+  readonly receipts: readonly KeptReceipt[]
 }
 
 /** The document at `/status`: what a person at three in the morning wants to know, in one look. */
@@ -90,7 +90,7 @@ export function createStatus(sources: StatusSources): object {
       duration_seconds: durationSeconds === undefined ? null : round(durationSeconds),
       last_success: lastSuccessSeconds === undefined ? null : new Date(lastSuccessSeconds * 1000).toISOString(),
     })),
-    receipts: sources.receipts,
+    receipts: sources.receipts.map(receiptWithTime),
   }
 }
 

@@ -57,7 +57,7 @@ export async function serve(terminal: Terminal, role: Role): Promise<void> {
     },
     proxy === undefined
       ? 'ollascope collects: point Prometheus at the admin listener'
-      : 'ollascope is ready: point OLLAMA_BASE_URL at the proxy',
+      : 'ollascope is ready: point OLLAMA_BASE_URL at the proxy, and a browser at the admin listener',
   )
   if (!stop.aborted) await once(stop, 'abort')
   logger.info({ drain_seconds: graceMs / 1000 }, 'stopping: running exchanges may end')

@@ -68,7 +68,7 @@ describe('serve, told to stop', () => {
       expect(served.stderr()).toBe('')
       const log = served.log().filter(({ collector }) => collector === undefined)
       expect(log.map(({ msg }) => msg)).toEqual([
-        'ollascope is ready: point OLLAMA_BASE_URL at the proxy',
+        'ollascope is ready: point OLLAMA_BASE_URL at the proxy, and a browser at the admin listener',
         'stopping: running exchanges may end',
         'request',
         'request',

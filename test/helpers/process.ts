@@ -40,7 +40,7 @@ export function builtProgram(): string {
   if (built === undefined) throw new Error('dist/main.js is missing: run "make build" first')
   const source = join(ROOT, 'src')
   const newer = readdirSync(source, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => /\.(ts|html)$/.test(name))
     .filter((name) => statSync(join(source, name)).mtimeMs > built.mtimeMs)
   if (newer.length > 0) throw new Error(`dist is older than src/${newer.join(', src/')}: run "make build" first`)
   return PROGRAM

@@ -169,7 +169,9 @@ describe('with a token', () => {
 
 describe('what is not there', () => {
   it.each([
-    ['GET', '/'],
+    ['POST', '/'],
+    ['POST', '/events'],
+    ['DELETE', '/status'],
     ['GET', '/api/tags'],
     ['GET', '/metrics/x'],
     ['POST', '/metrics'],

@@ -6,8 +6,9 @@ import { parse } from 'yaml'
 import { createAdmin } from '../../../src/admin/admin.ts'
 import { ERROR_TYPES, OUTCOMES } from '../../../src/ollama/outcome.ts'
 import { startApp, type RunningApp } from '../../helpers/app.ts'
+import { listenTo } from '../../helpers/events.ts'
 import { isFields, type Fields } from '../../helpers/json.ts'
-import { playLoad } from '../../helpers/load.ts'
+import { playLoad, playRecorded } from '../../helpers/load.ts'
 import { openRaw } from '../../helpers/raw.ts'
 import { createGate, serveStandIn, startStandIn } from '../../helpers/stand-in.ts'
 import { waitFor } from '../../helpers/wait.ts'
@@ -73,6 +74,19 @@ describe('the answers are as docs/openapi.yaml describes them', () => {
     expect((await answerAsDescribed(busy, '/status')).body).toMatchObject({ in_flight: [{ phase: 'decoding' }] })
   })
 
+  test('the events of /events, too', async () => {
+    const standIn = await startStandIn()
+    const app = await startApp(standIn.port)
+    onTestFinished(app.close)
+    const { next } = await listenTo(`${app.adminUrl}/events`)
+    expect(describeProblems('openapi#/components/schemas/Status', (await next('status')).data)).toBe('')
+    await playRecorded(app.proxyPort, 'chat-stream')
+    expect(describeProblems('openapi#/components/schemas/Receipt', (await next('receipt')).data)).toBe('')
+    const brief = fieldsOf((await next('status')).data)
+    expect(describeProblems('openapi#/components/schemas/Status', { ...brief, receipts: [] })).toBe('')
+    expect(brief).not.toHaveProperty('receipts')
+  })
+
   test('without an upstream', async () => {
     const app = await startAlone()
     const readiness = await waitFor('a reason', async () => {
@@ -105,7 +119,8 @@ interface Answer {
 
 /** Asks, and holds the answer against the description: its status, its content type, and the schema of its body. */
 async function answerAsDescribed(app: RunningApp, path: string): Promise<Answer> {
-  const response = await fetch(`${app.adminUrl}${path}`)
+  const leave = new AbortController()
+  const response = await fetch(`${app.adminUrl}${path}`, { signal: leave.signal })
   const type = response.headers.get('content-type') ?? ''
   const responses = fieldsOf(fieldsOf(fieldsOf(paths[path]).get).responses)
   const described = resolve(responses[String(response.status)])
@@ -113,6 +128,10 @@ async function answerAsDescribed(app: RunningApp, path: string): Promise<Answer>
   const content = fieldsOf(described.content)
   const media = content[type] ?? content[type.replace(/;.*/, '')]
   if (!isFields(media)) throw new Error(`${path}: the content type ${type} is not described`)
+  if (type === 'text/event-stream') {
+    leave.abort() // it has no end
+    return { status: response.status, body: undefined }
+  }
   const body: unknown = type.startsWith('application/json') ? await response.json() : await response.text()
   const problems = describeProblems(media.schema, body)
   if (problems !== '') throw new Error(`${path}, ${response.status}: ${problems}`)
@@ -148,6 +167,7 @@ function routesOfAdmin(): string[] {
     token: undefined,
     readiness: () => ({ ready: true, status: 'ready', reasons: [] }),
     status: () => ({}),
+    events: () => undefined,
     model: () => undefined,
     metrics: () => Promise.resolve({ type: 'text/plain', body: '' }),
     onError: () => undefined,

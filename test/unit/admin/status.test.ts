@@ -73,7 +73,10 @@ const sources: StatusSources = {
       ageSeconds: 0,
     },
   ],
-  receipts: [{ request_id: 'newest' }, { request_id: 'older' }],
+  receipts: [
+    { receipt: { request_id: 'newest' }, writtenMs: 1_800_000_000_500 },
+    { receipt: { request_id: 'older' }, writtenMs: 1_800_000_000_000 },
+  ],
 }
 
 describe('createStatus', () => {
@@ -171,7 +174,10 @@ describe('createStatus', () => {
           last_success: null,
         },
       ],
-      receipts: [{ request_id: 'newest' }, { request_id: 'older' }],
+      receipts: [
+        { time: '2027-01-15T08:00:00.500Z', request_id: 'newest' },
+        { time: '2027-01-15T08:00:00.000Z', request_id: 'older' },
+      ],
     })
   })
 
