@@ -89,6 +89,7 @@ export function createApp(config: Config, dependencies: AppDependencies, role: R
           residency,
           now,
           wallClock,
+          version: version.version,
           machineName,
           maxConnections: dependencies.maxConnections,
           onExchange: noteLoad,
@@ -137,6 +138,7 @@ export function createApp(config: Config, dependencies: AppDependencies, role: R
       meantForCpu,
       inFlight: traffic?.proxy.inFlight() ?? [],
       collectors: collection.states(),
+      tracesUrl: traffic && config.traces?.url,
       receipts: traffic?.receipts ?? [],
     })
   }
@@ -165,6 +167,7 @@ export function createApp(config: Config, dependencies: AppDependencies, role: R
 
   return {
     async start() {
+      await traffic?.startTracing()
       const proxyAddress = traffic && (await listen(traffic.proxy.server, config.listen, 'OLLASCOPE_LISTEN'))
       try {
         const adminAddress = await listen(admin, config.adminListen, 'OLLASCOPE_ADMIN_LISTEN')
@@ -180,7 +183,7 @@ export function createApp(config: Config, dependencies: AppDependencies, role: R
       draining = true
       collection.stop()
       traffic?.reloader.stop()
-      await traffic?.proxy.close(graceMs)
+      await traffic?.close(graceMs)
       // Until here whoever listens saw what still ran.
       const closed = new Promise((resolve) => admin.close(resolve))
       live.close()

@@ -11,6 +11,7 @@ import { settings, settingsTable } from './config/settings.ts'
 import type { Env } from './config/settings.ts'
 import type { ModelTarget } from './config/targets.ts'
 import { readTlsSettings, type Tls } from './config/tls.ts'
+import { readTraces, type Traces } from './config/traces.ts'
 
 export { describeConfig, formatConfig } from './config/describe.ts'
 export { settingsTable }
@@ -67,6 +68,8 @@ export interface Config {
   /** Whether metrics have a label of the client's name. */
   readonly clientLabel: boolean
   readonly tls: Tls | undefined
+  /** Where traces go; undefined where there are none. */
+  readonly traces: Traces | undefined
   /** What OLLASCOPE_CONFIG wants of latencies, ordered by model, metric and quantile; none without a file. */
   readonly targets: readonly ModelTarget[]
   /** How much OLLASCOPE_CONFIG says. */
@@ -87,7 +90,7 @@ export class ConfigError extends Error {
 /**
  * The environment as one Config. An empty variable counts as not set; `readFile` is asked for a secret's `X_FILE`, OLLASCOPE_CONFIG,
  * OLLASCOPE_TOKENS_FILE and the files of TLS.
- * Throws a ConfigError with every mistake there is, also for a setting that is unknown or not supported yet.
+ * Throws a ConfigError with every mistake there is, also for a setting that is unknown or without effect.
  */
 export function loadConfig(env: Env, readFile: ReadFile): Config {
   const reader = createReader(env, readFile)
@@ -137,6 +140,7 @@ export function loadConfig(env: Env, readFile: ReadFile): Config {
     access,
     clientLabel: clientLabel === 'auto' ? access.tokens !== undefined : clientLabel === 'true',
     tls: readTlsSettings(reader, readFile),
+    traces: readTraces(reader),
     configured: { models: models.size, tiers: tiers.length },
   }
 

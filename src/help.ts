@@ -20,9 +20,8 @@ Settings come from the environment:
 
 /** The text of `ollascope --help`, with the settings that this version knows. */
 export function helpText(): string {
-  const rows = settingsTable.filter(({ supported }) => supported)
-  const width = Math.max(...rows.map(({ variable }) => variable.length))
-  const lines = rows.map((row) => {
+  const width = Math.max(...settingsTable.map(({ variable }) => variable.length))
+  const lines = settingsTable.map((row) => {
     const fallback = row.default === '' ? 'none' : row.default
     return `  ${row.variable.padEnd(width)}  ${row.meaning} (default: ${fallback})`
   })

@@ -77,6 +77,10 @@ export const PROXY_DOCS = {
   staleRetries: { source: proxy, query: 'increase(ollascope_stale_connection_retries_total[1h])' },
   connectionsRefused: { source: proxy, query: 'increase(ollascope_connections_refused_total[10m]) > 0' },
   reloadSuccess: { source: 'the files', query: 'ollascope_last_reload_successful == 0' },
+  traceSpans: {
+    source: 'the exporter of traces',
+    query: 'increase(ollascope_trace_spans_total{result!="exported"}[10m]) > 0',
+  },
   observerErrors: { source: proxy, query: 'increase(ollascope_observer_errors_total[1h]) > 0' },
 } as const satisfies Record<keyof typeof PROXY, Doc>
 

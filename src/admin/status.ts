@@ -22,6 +22,8 @@ export interface StatusSources {
   readonly meantForCpu: ReadonlySet<string>
   readonly inFlight: readonly InFlight[]
   readonly collectors: readonly CollectorState[]
+  /** Where traces go; undefined where none are made. */
+  readonly tracesUrl: string | undefined
   /** The newest first. */
   readonly receipts: readonly KeptReceipt[]
 }
@@ -90,6 +92,7 @@ export function createStatus(sources: StatusSources): object {
       duration_seconds: durationSeconds === undefined ? null : round(durationSeconds),
       last_success: lastSuccessSeconds === undefined ? null : new Date(lastSuccessSeconds * 1000).toISOString(),
     })),
+    traces: sources.tracesUrl === undefined ? null : { url: sources.tracesUrl },
     receipts: sources.receipts.map(receiptWithTime),
   }
 }

@@ -54,6 +54,7 @@ export async function serve(terminal: Terminal, role: Role): Promise<void> {
       ...(proxy && { proxy: `http://${formatAddress(proxy)}` }),
       admin: `http://${formatAddress(admin)}`,
       upstream: config.upstream.url,
+      ...(proxy && config.traces && { traces: config.traces.url }),
     },
     proxy === undefined
       ? 'ollascope collects: point Prometheus at the admin listener'

@@ -1,23 +1,11 @@
 import { COLLECTOR_NAMES } from './collector-names.ts'
 import { parseCollectors, parseContainers, parseHosts, parseNetworks, parseOrigins } from './lists.ts'
+import { otelSettings } from './otel-settings.ts'
 import * as parse from './parsers.ts'
 import type { Parser } from './parsers.ts'
+import { also, setting, type Setting } from './setting.ts'
 
-/** What every row of the table has, whether this version acts on it or not. */
-interface Row {
-  readonly variable: string
-  /** As it would be written; '' where there is none. */
-  readonly default: string
-  readonly meaning: string
-}
-
-export interface Setting<T> extends Row {
-  readonly parse: Parser<T>
-  /** Older names that mean the same, each with the way its values were written. */
-  readonly aliases: Readonly<Record<string, Parser<T>>>
-  /** Never shown; `X_FILE` names a file to read it from. */
-  readonly secret: boolean
-}
+export type { Setting }
 
 export type Env = Readonly<Record<string, string | undefined>>
 
@@ -28,21 +16,7 @@ export interface Given {
 }
 
 /** A row as `--help` prints it. */
-export interface SettingsRow {
-  readonly variable: string
-  readonly default: string
-  readonly meaning: string
-  readonly supported: boolean
-}
-
-function setting<T>(variable: string, fallback: string, parser: Parser<T>, meaning: string): Setting<T> {
-  return { variable, default: fallback, meaning, parse: parser, aliases: {}, secret: false }
-}
-
-/** The same setting, by an older name too. */
-function also<T>(row: Setting<T>, alias: string, parser = row.parse): Setting<T> {
-  return { ...row, aliases: { [alias]: parser } }
-}
+type SettingsRow = Pick<Setting<unknown>, 'variable' | 'default' | 'meaning'>
 
 const levels = parse.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
 const hostHeaders = parse.oneOf('auto', 'client', 'upstream')
@@ -51,7 +25,7 @@ const path = parse.optional(parse.parseText)
 const time = parse.duration('1ms')
 const limit = parse.optional(parse.integer(1, 1_000_000_000))
 
-/** What this version acts on, in the order of `--help`. */
+/** In the order of `--help`. */
 export const settings = {
   upstream: setting('OLLASCOPE_UPSTREAM', 'http://127.0.0.1:11434', parse.parseUpstream, 'where Ollama is'),
   listen: setting('OLLASCOPE_LISTEN', '127.0.0.1:11435', parse.parseListen, 'where the proxy listens'),
@@ -211,18 +185,11 @@ export const settings = {
     parse.optional(parse.parseText),
     'the model that scripts, doctor, bench and /health mean by default',
   ),
+  ...otelSettings,
 } as const
 
-/** What is documented and does nothing yet: refused, since what is silently off is worse than none. */
-export const pendingSettings: readonly Row[] = [
-  { variable: 'OTEL_EXPORTER_OTLP_ENDPOINT', default: '', meaning: 'traces of requests' },
-]
-
-/** Every row, for whoever asks what was set, not whether it does anything yet. */
-export const allSettings: readonly (Setting<unknown> | Row)[] = [
-  ...Object.values<Setting<unknown>>(settings),
-  ...pendingSettings,
-]
+/** Every row, for whoever asks what was set. */
+export const allSettings: readonly Setting<unknown>[] = Object.values<Setting<unknown>>(settings)
 
 /** Where a secret can be read from instead. */
 export const fileVariable = (variable: string): string => `${variable}_FILE`
@@ -233,23 +200,22 @@ export function parserOf<T>(row: Setting<T>, variable: string): Parser<T> {
 }
 
 /** Every variable that says something about a row, the one that counts first. */
-export function namesOf(row: Setting<unknown> | Row): readonly string[] {
-  if (!('parse' in row)) return [row.variable]
+export function namesOf(row: Setting<unknown>): readonly string[] {
   return [row.variable, ...Object.keys(row.aliases), ...(row.secret ? [fileVariable(row.variable)] : [])]
 }
 
 /** What the environment says about a row: nothing, once, or too often. */
-export function given(env: Env, row: Setting<unknown> | Row): readonly Given[] {
+export function given(env: Env, row: Setting<unknown>): readonly Given[] {
   return namesOf(row).flatMap((variable) => {
     const text = env[variable] ?? ''
     return text === '' ? [] : [{ variable, text }]
   })
 }
 
-/** Every documented setting, for `--help`: `default` is '' where there is none. */
+/** Every setting, for `--help`: `default` is '' where there is none. */
 export const settingsTable: readonly SettingsRow[] = allSettings.flatMap((row) => {
-  const { variable, default: text, meaning } = row
-  const shared = { variable, default: text, meaning, supported: 'parse' in row }
-  if (!('parse' in row) || !row.secret) return [shared]
+  const { variable, default: text, meaning, secret } = row
+  const shared = { variable, default: text, meaning }
+  if (!secret) return [shared]
   return [shared, { ...shared, variable: fileVariable(variable), meaning: `file to read ${variable} from` }]
 })

@@ -5,10 +5,6 @@ const FILE_ERRORS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory; Docker makes one in the place of a mounted file that is missing',
 }
 
-/** Why something documented is refused. */
-export const NOT_YET =
-  'not supported yet by this version of Ollascope; remove it (it would otherwise be silently without effect)'
-
 /** Why a file was not read. The error's message is left out: it may quote what was given. */
 export function unreadable(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'

@@ -192,6 +192,11 @@ export const PROXY = {
     'Whether the files in use are those on disk: 0 where they changed, are broken, and what was read before stays.',
     ['file'],
   ),
+  traceSpans: counter(
+    'ollascope_trace_spans_total',
+    'Spans of traces by what became of them: exported, dropped since the queue was full, failed where no collector took them.',
+    ['result'],
+  ),
   observerErrors: counter('ollascope_observer_errors_total', 'Exchanges of which numbers were lost to an error.'),
 } as const satisfies Record<string, MetricDefinition>
 

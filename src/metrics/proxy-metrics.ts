@@ -66,6 +66,7 @@ export function addProxyMetrics({ counter, histogram, reading }: MetricRegistry,
     connectRetries: counter(D.connectRetries),
     staleRetries: counter(D.staleRetries),
     connectionsRefused: counter(D.connectionsRefused),
+    traceSpans: counter(D.traceSpans),
     observerErrors: counter(D.observerErrors),
   }
   reading(D.activeRequests, value(live.activeRequests))

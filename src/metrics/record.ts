@@ -1,6 +1,7 @@
 import { contextUsed, knownPrefill, slotWaitSeconds, suspectsTruncation } from '../ollama/derived.ts'
 import { runsModel } from '../ollama/endpoints.ts'
 import type { Exchange } from '../ollama/exchange.ts'
+import { FAULTS } from '../ollama/outcome.ts'
 import type { Counter, Exemplar, Histogram } from './families.ts'
 import { methodLabel, type ModelLabels } from './labels.ts'
 import type { ProxyMetrics } from './proxy-metrics.ts'
@@ -54,9 +55,6 @@ export function recordClient(metrics: ProxyMetrics, { client, verdict, usage }: 
   count(metrics.clientTokens, { client, type: 'cached_input' }, usage.cachedInputTokens)
 }
 
-/** The outcomes on which alarms stand. */
-const BAD_OUTCOMES = ['rejected', 'timeout', 'truncated', 'error'] as const
-
 function recordInference(
   metrics: ProxyMetrics,
   models: ModelLabels,
@@ -68,7 +66,7 @@ function recordInference(
   const succeeded = exchange.status >= 200 && exchange.status < 300
   const labels = { model: models.labelFor(exchange.request.model, succeeded), endpoint: exchange.endpoint.label }
   // `increase()` does not see the first event of a series that begins with it: a bad one is to be seen.
-  for (const outcome of BAD_OUTCOMES) metrics.inferenceRequests.inc({ ...labels, outcome }, 0)
+  for (const outcome of FAULTS) metrics.inferenceRequests.inc({ ...labels, outcome }, 0)
   metrics.inferenceRequests.inc({ ...labels, outcome: verdict.outcome })
   if (verdict.errorType === undefined) metrics.inferenceDuration.observe(labels, exchange.durationSeconds, exemplar)
   if (exchange.abortPhase !== undefined) metrics.inferenceAborts.inc({ ...labels, phase: exchange.abortPhase })

@@ -8,8 +8,10 @@ import type { InferencePhase } from './phase.ts'
 /** One request and its response, when both are over: all that metrics, receipts and the status page are made of. */
 export interface Exchange {
   readonly requestId: string
-  /** From a valid `traceparent`: 32 hexadecimal digits. */
+  /** From a valid `traceparent`, or of the trace that began here: 32 hexadecimal digits. */
   readonly traceId: string | undefined
+  /** What called, by a valid `traceparent`. */
+  readonly parent: TraceParent | undefined
   /** Whose token it came with; `undefined` where none was asked for, or none was good. */
   readonly client: string | undefined
   readonly method: string
@@ -43,6 +45,16 @@ export interface Exchange {
   /** Bytes of the bodies, without framing. */
   readonly requestBytes: number
   readonly responseBytes: number
+}
+
+/** The span that caused a request. https://www.w3.org/TR/trace-context/#traceparent-header */
+export interface TraceParent {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string
+  /** 16 hexadecimal digits. */
+  readonly spanId: string
+  /** Whether its trace is kept. */
+  readonly sampled: boolean
 }
 
 /** `coding`: in a Content-Encoding that is not read, `size`: too large to be decoded, or broken, `type`: of an unknown type. */

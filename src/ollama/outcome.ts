@@ -17,6 +17,9 @@ export const OUTCOMES = [
 ] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
+/** Those that are the server's fault, and count against it. */
+export const FAULTS: readonly Outcome[] = ['rejected', 'timeout', 'truncated', 'error']
+
 export const ERROR_TYPES = [
   'model_not_found',
   'bad_request',

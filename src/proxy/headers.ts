@@ -1,21 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { TraceParent } from '../ollama/exchange.ts'
 
 /** Header fields as they came: name, value, name, value. Case, order and duplicates are kept. */
 export type RawHeaders = readonly string[]
 
 export const REQUEST_ID = 'X-Request-ID'
 const REQUEST_ID_FORM = /^[A-Za-z0-9._-]{1,64}$/
-const TRACEPARENT_FORM = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
+const TRACEPARENT_FORM = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/
 
 /** The client's own request id where it is one, else a new one. */
 export function requestIdOf(value: string | string[] | undefined): string {
   return typeof value === 'string' && REQUEST_ID_FORM.test(value) ? value : randomUUID()
 }
 
-/** The trace id of a valid `traceparent`. https://www.w3.org/TR/trace-context/#traceparent-header */
-export function traceIdOf(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' ? TRACEPARENT_FORM.exec(value)?.[1] : undefined
+/** What a valid `traceparent` names. https://www.w3.org/TR/trace-context/#traceparent-header */
+export function traceParentOf(value: string | string[] | undefined): TraceParent | undefined {
+  const [, traceId, spanId, flags] = typeof value === 'string' ? (TRACEPARENT_FORM.exec(value) ?? []) : []
+  if (traceId === undefined || spanId === undefined) return undefined
+  return { traceId, spanId, sampled: (parseInt(flags ?? '', 16) & 1) === 1 }
 }
 
 /** Fields that speak of one connection only. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */

@@ -26,6 +26,7 @@ export function answerRaw(socket: Socket, error: ProxyError, method: string): Ex
   return {
     requestId,
     traceId: undefined,
+    parent: undefined,
     client: undefined,
     method,
     endpoint,

@@ -5,7 +5,7 @@ import { decideVerdict, type Verdict } from '../ollama/outcome.ts'
 import { inferencePhase, type Standing } from '../ollama/phase.ts'
 import { transferredBytes } from '../ollama/progress.ts'
 import { modelNamed } from '../ollama/request.ts'
-import { traceIdOf } from './headers.ts'
+import { traceParentOf } from './headers.ts'
 import type { Tap } from './tap.ts'
 
 /** What the data path knows of a request when it is over. Times are monotonic milliseconds. */
@@ -52,10 +52,12 @@ export function toExchange(transfer: Transfer): Exchange {
   const secondsSinceStart = (ms: number | undefined) => (ms === undefined ? undefined : (ms - startMs) / 1000)
   const { status, left: clientLeft, cut, bytes } = transfer.client
   const verdict = decideVerdict({ verdict: transfer.client.verdict, clientLeft, cut, status, saysFinished }, facts)
+  const parent = traceParentOf(req.headers.traceparent)
   const leftModel = verdict.outcome === 'client_abort' && runsModel(endpoint, method)
   return {
     requestId,
-    traceId: traceIdOf(req.headers.traceparent),
+    traceId: parent?.traceId,
+    parent,
     client,
     method,
     endpoint,

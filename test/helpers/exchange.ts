@@ -7,6 +7,7 @@ export function exchangeOf(details: Partial<Exchange> = {}): Exchange {
   return {
     requestId: 'r-1',
     traceId: undefined,
+    parent: undefined,
     client: undefined,
     method: 'POST',
     endpoint: matchEndpoint('/api/chat'),

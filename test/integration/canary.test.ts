@@ -2,7 +2,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { beforeAll, describe, expect, it, afterAll } from 'vitest'
 import { startApp, type RunningApp } from '../helpers/app.ts'
+import { serveCollector, type Collector } from '../helpers/otlp.ts'
 import { openRaw } from '../helpers/raw.ts'
+import { waitFor } from '../helpers/wait.ts'
 
 /** It stands wherever a client or Ollama can put a secret; nobody but these two may ever see it. */
 const CANARY = 'canary-7f3a9c'
@@ -56,6 +58,7 @@ const ANSWERS: Readonly<Record<string, readonly [status: number, type: string, b
 const seen: string[] = []
 const got: string[] = []
 let app: RunningApp
+let collector: Collector
 let close: () => void
 
 beforeAll(async () => {
@@ -75,7 +78,12 @@ beforeAll(async () => {
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  app = await startApp((server.address() as AddressInfo).port, { OLLASCOPE_LOG_LEVEL: 'trace' })
+  collector = await serveCollector()
+  app = await startApp((server.address() as AddressInfo).port, {
+    OLLASCOPE_LOG_LEVEL: 'trace',
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_BSP_SCHEDULE_DELAY: '50',
+  })
   close = () => {
     server.closeAllConnections()
     server.close()
@@ -84,6 +92,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await app.close()
+  await collector.close()
   close()
 })
 
@@ -102,7 +111,7 @@ function requestTo(path: string, play: string, extra: string, body: string): str
   const type = path.includes('audio') ? 'multipart/form-data; boundary=b' : 'application/json'
   return (
     `POST ${path}?key=${CANARY} HTTP/1.1\r\nHost: ${CANARY}.local\r\nAuthorization: Bearer ${CANARY}\r\nCookie: s=${CANARY}\r\n` +
-    `X-Api-Key: ${CANARY}\r\nX-Request-ID: ${CANARY}!\r\ntraceparent: ${CANARY}\r\nUser-Agent: ${CANARY}\r\nX-Play: ${play}\r\n${extra}` +
+    `X-Api-Key: ${CANARY}\r\nX-Request-ID: ${CANARY}!\r\ntraceparent: ${CANARY}\r\ntracestate: ${CANARY}=${CANARY}\r\nbaggage: ${CANARY}=${CANARY}\r\nUser-Agent: ${CANARY}\r\nX-Play: ${play}\r\n${extra}` +
     `Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
   )
 }
@@ -155,5 +164,14 @@ describe('what a client and Ollama say to each other', () => {
       expect(text.length).toBeGreaterThan(0)
       expect(text).not.toContain(CANARY)
     }
+  })
+
+  it('and stands in no trace', async () => {
+    const requests = app.log.filter(({ msg }) => msg === 'request').length
+    const roots = () => collector.spans().filter(({ kind }) => kind === 2).length
+    await waitFor('the spans', () => roots() === requests)
+    // Text is as it is in protobuf: nothing has to be decoded to find it.
+    for (const { body } of collector.deliveries) expect(body.includes(CANARY)).toBe(false)
+    expect(collector.deliveries.some(({ body }) => body.includes('/api/chat'))).toBe(true)
   })
 })

@@ -309,5 +309,6 @@ const STATUS = createStatus({
   meantForCpu: new Set(),
   inFlight: [...INFERENCE_PHASES, 'waiting' as const, 'streaming' as const].map(inFlight),
   collectors: [failing('nvidia'), failing('docker')],
+  tracesUrl: undefined,
   receipts: RECEIPTS.map((receipt) => ({ receipt, writtenMs: 0 })),
 })

@@ -24,6 +24,9 @@ export interface Bom {
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[]
 }
 
+/** A package's reference. https://github.com/package-url/purl-spec */
+export const purlOf = (name: string, version: string): string => `pkg:npm/${name.replace('@', '%40')}@${version}`
+
 /** What scripts/sbom.ts writes. */
 export async function writeBom(): Promise<string> {
   const script = join(ROOT, 'scripts/sbom.ts')

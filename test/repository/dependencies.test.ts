@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ROOT } from '../helpers/process.ts'
-import { reachedFrom, writeBom, type Bom } from './bom.ts'
+import { purlOf, reachedFrom, writeBom, type Bom } from './bom.ts'
 import { product } from './lock.ts'
 
 const text = readFileSync(join(ROOT, 'docs/dependencies.md'), 'utf8')
@@ -24,7 +24,7 @@ describe('docs/dependencies.md', () => {
   })
 
   it.each(runtime)('tells how many packages %s brings', (name, version) => {
-    const brought = reachedFrom(bom, `pkg:npm/${name}@${version}`).size - 1
+    const brought = reachedFrom(bom, purlOf(name, version)).size - 1
     expect(rows.find((row) => row[1] === name)?.[4]).toBe(String(brought))
   })
 

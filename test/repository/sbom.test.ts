@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ROOT } from '../helpers/process.ts'
-import { reachedFrom, writeBom, type Bom, type Component } from './bom.ts'
+import { purlOf, reachedFrom, writeBom, type Bom, type Component } from './bom.ts'
 import { installed, nameOf, product } from './lock.ts'
 
 const run = promisify(execFile)
@@ -41,7 +41,7 @@ describe('the bill of materials', () => {
   it('says how each came in, beginning with package.json', () => {
     const needs = new Map(bom.dependencies.map(({ ref, dependsOn }) => [ref, dependsOn]))
     const top = bom.metadata.component['bom-ref']
-    const direct = Object.entries(product.manifest.dependencies ?? {}).map((pair) => `pkg:npm/${pair.join('@')}`)
+    const direct = Object.entries(product.manifest.dependencies ?? {}).map((pair) => purlOf(...pair))
     expect(needs.get(top)).toEqual(direct.toSorted())
     const all = [top, ...bom.components.map((component) => component['bom-ref'])]
     expect([...reachedFrom(bom, top)].toSorted()).toEqual(all.toSorted())
@@ -50,7 +50,7 @@ describe('the bill of materials', () => {
 
   it('names a package and its licence so that other tools find them', () => {
     for (const { name, version, purl, licenses, scope, type } of bom.components) {
-      expect(purl).toBe(`pkg:npm/${name.replace('@', '%40')}@${version}`)
+      expect(purl).toBe(purlOf(name, version))
       expect([name, licenses]).toEqual([name, [{ license: { id: expect.stringMatching(/^[\w.-]+$/) as string } }]])
       expect({ scope, type }).toEqual({ scope: 'required', type: 'library' })
     }

@@ -73,6 +73,7 @@ const sources: StatusSources = {
       ageSeconds: 0,
     },
   ],
+  tracesUrl: undefined,
   receipts: [
     { receipt: { request_id: 'newest' }, writtenMs: 1_800_000_000_500 },
     { receipt: { request_id: 'older' }, writtenMs: 1_800_000_000_000 },
@@ -174,6 +175,7 @@ describe('createStatus', () => {
           last_success: null,
         },
       ],
+      traces: null,
       receipts: [
         { time: '2027-01-15T08:00:00.500Z', request_id: 'newest' },
         { time: '2027-01-15T08:00:00.000Z', request_id: 'older' },

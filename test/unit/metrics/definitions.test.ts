@@ -22,6 +22,7 @@ ollama_load_duration_seconds histogram model,endpoint
 ollama_prompt_eval_duration_seconds histogram model,endpoint
 ollama_eval_duration_seconds histogram model,endpoint
 ollascope_label_overflow_total counter label
+ollascope_trace_spans_total counter result
 ollascope_observer_errors_total counter
 ollascope_log_lines_dropped_total counter
 ollascope_build_info gauge version,revision,node_version

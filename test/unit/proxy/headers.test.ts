@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { requestHeaders, requestIdOf, responseHeaders, traceIdOf, trailers } from '../../../src/proxy/headers.ts'
+import { requestHeaders, requestIdOf, responseHeaders, traceParentOf, trailers } from '../../../src/proxy/headers.ts'
 
 const NOTHING = new Set<string>()
 
@@ -20,13 +20,22 @@ describe('requestIdOf', () => {
   })
 })
 
-describe('traceIdOf', () => {
+describe('traceParentOf', () => {
   const trace = '0af7651916cd43dd8448eb211c80319c'
   const span = 'b7ad6b7169203331'
 
-  it('is the trace id of a valid traceparent', () => {
-    expect(traceIdOf(`00-${trace}-${span}-01`)).toBe(trace)
-    expect(traceIdOf(`cc-${trace}-${span}-00`)).toBe(trace)
+  it('is what a valid traceparent names', () => {
+    expect(traceParentOf(`00-${trace}-${span}-01`)).toEqual({ traceId: trace, spanId: span, sampled: true })
+    expect(traceParentOf(`cc-${trace}-${span}-00`)).toEqual({ traceId: trace, spanId: span, sampled: false })
+  })
+
+  it.each([
+    ['03', true],
+    ['02', false],
+    ['ff', true],
+    ['a0', false],
+  ])('takes the last bit of the flags %s for sampled: %s', (flags, sampled) => {
+    expect(traceParentOf(`00-${trace}-${span}-${flags}`)?.sampled).toBe(sampled)
   })
 
   it.each([
@@ -40,7 +49,7 @@ describe('traceIdOf', () => {
     `00-${trace}-${span}`,
     [`00-${trace}-${span}-01`],
   ])('is nothing for %j', (value) => {
-    expect(traceIdOf(value)).toBeUndefined()
+    expect(traceParentOf(value)).toBeUndefined()
   })
 })
 
