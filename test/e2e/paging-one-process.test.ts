@@ -1,0 +1,3 @@
+import { describePager } from './pager.ts'
+
+describePager('one process')
