@@ -14,12 +14,13 @@ $(INSTALLED): package.json package-lock.json
 	@command -v npm >/dev/null || { echo "ollascope: npm is missing; install Node and npm first" >&2; exit 1; }
 	@npm ci --loglevel=error
 	@test -x $(NODE) || { echo "ollascope: npm did not install the project's own Node; allow its install script (npm config: ignore-scripts=false) and try again" >&2; exit 1; }
-	@# npm leaves out what the Node under it is too old for, though nothing here runs on that: once more, under its own.
-	@# Debian's npm finds its parts by NODE_PATH under a Node that is not Debian's.
 	@own=$$($(NODE) --version); machine=$$(node --version 2>/dev/null || echo none); \
-	  [ "$$own" = "$$machine" ] || { echo "ollascope: runs on its own Node $$own, not on this machine's ($$machine)"; \
-	  PATH="$(CURDIR)/$(dir $(NODE)):$$PATH" NODE_PATH=/usr/share/nodejs NODE_NO_WARNINGS=1 \
-	  npm install --no-save --loglevel=error >/dev/null; }
+	  [ "$$own" = "$$machine" ] || echo "ollascope: runs on its own Node $$own, not on this machine's ($$machine)"
+	@# npm leaves out native parts that the Node under it is too old for, though nothing here runs on that: where they are
+	@# missing, once more under its own. Debian's npm finds its parts by NODE_PATH then, and each npm its settings by this.
+	@$(NODE) -e 'Promise.all([import("rolldown"), import("oxc-parser")]).catch(() => process.exit(1))' || { \
+	  NPM_CONFIG_GLOBALCONFIG="$$(npm config get globalconfig)" PATH="$(CURDIR)/$(dir $(NODE)):$$PATH" \
+	  NODE_PATH=/usr/share/nodejs NODE_NO_WARNINGS=1 npm install --no-save --loglevel=error >/dev/null; }
 	@touch $@
 
 dist/main.js: $(INSTALLED) tsconfig.json tsconfig.build.json $(SOURCES)
